@@ -1,0 +1,49 @@
+// Package peer is how the kernel sees the other end of a session: a Peer with
+// its identity and features, the Queue that bounds what waits for it, and the
+// Frame that carries one message to many of them. Local sessions, remote nodes
+// and bridges are all Peers.
+//
+// Lock order: a Queue's lock is the innermost lock of the kernel. Nothing that
+// blocks or does I/O runs under it.
+package peer
+
+import (
+	"errors"
+
+	"bondy/core/wamp"
+)
+
+// Errors of a Sink.
+var (
+	// ErrTooLong means that the other side accepts no message of this size.
+	ErrTooLong = errors.New("message longer than the receiver accepts")
+	// ErrClosed means that the connection is closed or closing.
+	ErrClosed = errors.New("connection closed")
+)
+
+// Sink is the outbound half of a connection, made by a transport. Append and
+// Buffered are called under the lock of the Queue that owns the sink, Flush
+// without it; OnProgress is called once, before the first Append.
+type Sink interface {
+	// Serializer is what the connection negotiated.
+	Serializer() wamp.Serializer
+	// Append puts one encoded message, framed for the wire, behind what is
+	// waiting. It never blocks, does no I/O and does not keep msg: the bytes
+	// are copied unless msg is at least ShareSize long, in which case they
+	// may be kept and must not change any more. Errors: ErrTooLong,
+	// ErrClosed.
+	Append(msg []byte) error
+	// Buffered is how many bytes wait that the kernel has not taken.
+	Buffered() int
+	// Flush hands what waits to the kernel without blocking; what the kernel
+	// does not take is written by a goroutine that lives only until then.
+	// Safe to call from any goroutine.
+	Flush()
+	// OnProgress sets a function that the sink calls, with no lock held,
+	// whenever that goroutine has written some of the backlog.
+	OnProgress(func())
+}
+
+// ShareSize is the size in bytes from which a Sink may keep a message instead
+// of copying it.
+const ShareSize = 16 << 10

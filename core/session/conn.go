@@ -1,0 +1,45 @@
+package session
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"bondy/core/peer"
+)
+
+// Conn is one connection that carries whole WAMP messages, made by a
+// transport. ReadMessage, OnWait and SetReadDeadline belong to the one
+// goroutine that serves the session; Close may be called from any.
+type Conn interface {
+	peer.Sink
+	// ReadMessage returns the next message. The bytes are valid until the
+	// next call. An error ends the connection: io.EOF when the other side
+	// closed it in order, a *wamp.Error when it broke the transport's rules
+	// (the transport has then said so in its own way where it can).
+	ReadMessage() ([]byte, error)
+	// OnWait sets the function that ReadMessage calls each time before it
+	// would wait for the network.
+	OnWait(func())
+	// SetReadDeadline ends ReadMessage with os.ErrDeadlineExceeded at t,
+	// whatever trickles in until then; the zero time lifts it. Keepalive is
+	// the transport's own and independent of it.
+	SetReadDeadline(t time.Time) error
+	// Close says the transport's farewell, gives what was appended a few
+	// seconds to leave, and closes. It does not block, ends a pending
+	// ReadMessage, and may be called more than once.
+	Close()
+	// Info tells where the connection comes from.
+	Info() ConnInfo
+}
+
+// ConnInfo describes a connection.
+type ConnInfo struct {
+	// Transport is "websocket", "rawsocket" or another transport's name.
+	Transport string
+	// Remote is the client's address, after the PROXY protocol; the zero
+	// value for unix sockets.
+	Remote netip.AddrPort
+	// TLS is nil on plain connections.
+	TLS *tls.ConnectionState
+}

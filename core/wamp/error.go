@@ -1,0 +1,60 @@
+package wamp
+
+import "fmt"
+
+// Error URIs (appendix "URI Reference" of the specification, and one of the
+// predecessor's for what it leaves open).
+const (
+	ErrInvalidURI           URI = "wamp.error.invalid_uri"
+	ErrNoSuchProcedure      URI = "wamp.error.no_such_procedure"
+	ErrProcedureExists      URI = "wamp.error.procedure_already_exists"
+	ErrNoSuchRegistration   URI = "wamp.error.no_such_registration"
+	ErrNoSuchSubscription   URI = "wamp.error.no_such_subscription"
+	ErrNoSuchSession        URI = "wamp.error.no_such_session"
+	ErrInvalidArgument      URI = "wamp.error.invalid_argument"
+	ErrProtocolViolation    URI = "wamp.error.protocol_violation"
+	ErrNotAuthorized        URI = "wamp.error.not_authorized"
+	ErrAuthorizationFailed  URI = "wamp.error.authorization_failed"
+	ErrAuthenticationDenied URI = "wamp.error.authentication_denied"
+	ErrAuthenticationFailed URI = "wamp.error.authentication_failed"
+	ErrNoMatchingAuthMethod URI = "wamp.error.no_matching_auth_method"
+	ErrNoSuchRealm          URI = "wamp.error.no_such_realm"
+	ErrNoSuchRole           URI = "wamp.error.no_such_role"
+	ErrNoSuchPrincipal      URI = "wamp.error.no_such_principal"
+	ErrCanceled             URI = "wamp.error.canceled"
+	ErrTimeout              URI = "wamp.error.timeout"
+	ErrUnavailable          URI = "wamp.error.unavailable"
+	ErrNoAvailableCallee    URI = "wamp.error.no_available_callee"
+	ErrFeatureNotSupported  URI = "wamp.error.feature_not_supported"
+	ErrOptionNotAllowed     URI = "wamp.error.option_not_allowed"
+	ErrDiscloseMeDisallowed URI = "wamp.error.option_disallowed.disclose_me"
+	ErrPayloadSizeExceeded  URI = "wamp.error.payload_size_exceeded"
+	ErrNetworkFailure       URI = "wamp.error.network_failure"
+	ErrInternal             URI = "wamp.error.internal_error"
+	CloseNormal             URI = "wamp.close.normal"
+	CloseRealm              URI = "wamp.close.close_realm"
+	CloseGoodbyeAndOut      URI = "wamp.close.goodbye_and_out"
+	CloseSystemShutdown     URI = "wamp.close.system_shutdown"
+	CloseKilled             URI = "wamp.close.killed"
+)
+
+// Error is a failure that the peer may see: an error URI and a sentence. Any
+// other Go error stays inside and becomes ErrInternal at the door.
+type Error struct {
+	URI     URI
+	Message string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return string(e.URI) + ": " + e.Message }
+
+// Errorf makes an Error.
+func Errorf(uri URI, format string, args ...any) *Error {
+	return &Error{URI: uri, Message: fmt.Sprintf(format, args...)}
+}
+
+// Violationf makes the Error of a protocol violation (section "Protocol
+// Errors"): the session that caused it is aborted.
+func Violationf(format string, args ...any) *Error {
+	return Errorf(ErrProtocolViolation, format, args...)
+}

@@ -1,0 +1,3 @@
+module bondy
+
+go 1.26.0
