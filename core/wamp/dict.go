@@ -119,3 +119,17 @@ func TypeName(v any) string {
 		return "an unknown type"
 	}
 }
+
+// Match reads the option "match"; absent means exact. A name that is not a
+// matching policy is an ErrInvalidArgument, not a violation.
+func (d Dict) Match() (Match, error) {
+	name, err := d.String("match")
+	if err != nil || name == "" {
+		return MatchExact, err
+	}
+	m, ok := ParseMatch(name)
+	if !ok {
+		return MatchExact, Errorf(ErrInvalidArgument, "unknown matching policy %q: use exact, prefix or wildcard", name)
+	}
+	return m, nil
+}

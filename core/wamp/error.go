@@ -1,6 +1,9 @@
 package wamp
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Error URIs (appendix "URI Reference" of the specification, and one of the
 // predecessor's for what it leaves open).
@@ -57,4 +60,19 @@ func Errorf(uri URI, format string, args ...any) *Error {
 // Errors"): the session that caused it is aborted.
 func Violationf(format string, args ...any) *Error {
 	return Errorf(ErrProtocolViolation, format, args...)
+}
+
+// Reply is the ERROR that answers the request of type t; the sentence is its
+// only argument.
+func (e *Error) Reply(t MessageType, request ID) *ErrorMessage {
+	args, _ := json.Marshal([]string{e.Message}) // strings always marshal
+	return &ErrorMessage{
+		RequestType: t, Request: request, Error: e.URI,
+		Payload: Payload{Serializer: JSON, Args: args},
+	}
+}
+
+// Abort is the ABORT that ends a session because of e.
+func (e *Error) Abort() *Abort {
+	return &Abort{Details: Dict{"message": e.Message}, Reason: e.URI}
 }
