@@ -1,0 +1,341 @@
+package codec
+
+import (
+	"fmt"
+
+	"bondy/core/wamp"
+)
+
+// What a message may hold unless Limits asks for less.
+const (
+	maxDepth    = 128
+	maxElements = 1 << 20
+)
+
+// What a Decoder keeps from one message to the next.
+const (
+	maxInterned  = 64  // URIs
+	maxInternLen = 256 // bytes in one
+	maxScratch   = 4 << 10
+)
+
+// Limits bounds what a Decoder accepts; a field that is zero, negative or above
+// its default means the default. The size of a message is the transport's to
+// bound.
+type Limits struct {
+	// MaxDepth is how deep lists and dicts may nest, the message itself
+	// included. Default 128.
+	MaxDepth int
+	// MaxElements is how many values and keys one message may hold. Default
+	// 2^20.
+	MaxElements int
+}
+
+// Decoder decodes the messages of one connection. It is small until the first
+// message arrives, and not for concurrent use.
+type Decoder struct {
+	r        reader
+	elements int
+	hot      *hot
+
+	// The message being decoded.
+	list    group
+	ended   bool
+	name    string // of the message
+	element string
+}
+
+// hot is what a Decoder keeps to decode frequent messages without allocating.
+type hot struct {
+	uris    map[string]wamp.URI
+	payload *wamp.Payload // of the last message
+
+	publish    wamp.Publish
+	event      wamp.Event
+	call       wamp.Call
+	cancel     wamp.Cancel
+	result     wamp.Result
+	invocation wamp.Invocation
+	interrupt  wamp.Interrupt
+	yield      wamp.Yield
+	failed     wamp.ErrorMessage
+}
+
+// NewDecoder makes a decoder for the messages of one connection.
+func NewDecoder(s wamp.Serializer, l Limits) *Decoder {
+	return &Decoder{
+		r:        reader{serializer: s, maxDepth: within(l.MaxDepth, maxDepth)},
+		elements: within(l.MaxElements, maxElements),
+	}
+}
+
+func within(limit, most int) int {
+	if limit <= 0 {
+		return most
+	}
+	return min(limit, most)
+}
+
+// Decode parses one message of either profile. The message and all it refers to
+// are valid until the next Decode or Release; Payload.Args and Payload.Kwargs
+// alias b and are checked but not decoded, everything else is copied. Empty
+// Options and Details are nil. An error is a *wamp.Error with
+// wamp.ErrProtocolViolation that says what is wrong and where.
+//
+// Whether a URI is valid for its use is not checked here.
+func (d *Decoder) Decode(b []byte) (wamp.Message, error) {
+	if d.hot == nil {
+		d.hot = new(hot)
+	}
+	if d.hot.payload != nil {
+		*d.hot.payload = wamp.Payload{}
+	}
+	d.r.reset(b, d.elements)
+	d.list, d.ended, d.name, d.element = group{}, false, "message", ""
+	m := d.message()
+	err := d.r.end()
+	d.r.b, d.r.raw = nil, nil
+	if cap(d.r.scratch) > maxScratch {
+		d.r.scratch = nil
+	}
+	if err != nil {
+		what := d.name
+		if d.element != "" {
+			what += ": " + d.element
+		}
+		return nil, wamp.Violationf("%s %v", what, err)
+	}
+	return m, nil
+}
+
+// Release gives back the memory kept from earlier messages, for a connection
+// that is going to stay idle; it ends the validity of the last message.
+func (d *Decoder) Release() { d.hot, d.r.scratch = nil, nil }
+
+// message reads all of a message; a failure is left in the reader.
+func (d *Decoder) message() wamp.Message {
+	d.list = d.r.open(d.head("a list", kindList))
+	m := d.blank()
+	if m == nil {
+		return nil
+	}
+	d.name = m.Type().String()
+	elements{in: d}.message(m)
+	if d.enter("") {
+		d.r.fail("more elements than this message has")
+	}
+	return m
+}
+
+// blank reads the type of a message and makes an empty one.
+func (d *Decoder) blank() wamp.Message {
+	d.require("type")
+	at := d.r.i
+	t := d.r.value()
+	if d.r.err != nil {
+		return nil
+	}
+	if t.kind != kindInt || t.n > uint64(wamp.MaxMessageType) {
+		d.unfit(at, "the code of a message", t)
+		return nil
+	}
+	m := d.newMessage(wamp.MessageType(t.n))
+	if m == nil {
+		d.unfit(at, "the code of a message", t)
+	}
+	return m
+}
+
+func (d *Decoder) newMessage(t wamp.MessageType) wamp.Message {
+	switch t {
+	case wamp.TypePublish:
+		return reuse(&d.hot.publish)
+	case wamp.TypeEvent:
+		return reuse(&d.hot.event)
+	case wamp.TypeCall:
+		return reuse(&d.hot.call)
+	case wamp.TypeCancel:
+		return reuse(&d.hot.cancel)
+	case wamp.TypeResult:
+		return reuse(&d.hot.result)
+	case wamp.TypeInvocation:
+		return reuse(&d.hot.invocation)
+	case wamp.TypeInterrupt:
+		return reuse(&d.hot.interrupt)
+	case wamp.TypeYield:
+		return reuse(&d.hot.yield)
+	case wamp.TypeError:
+		return reuse(&d.hot.failed)
+	case wamp.TypeHello:
+		return new(wamp.Hello)
+	case wamp.TypeWelcome:
+		return new(wamp.Welcome)
+	case wamp.TypeAbort:
+		return new(wamp.Abort)
+	case wamp.TypeChallenge:
+		return new(wamp.Challenge)
+	case wamp.TypeAuthenticate:
+		return new(wamp.Authenticate)
+	case wamp.TypeGoodbye:
+		return new(wamp.Goodbye)
+	case wamp.TypePublished:
+		return new(wamp.Published)
+	case wamp.TypeSubscribe:
+		return new(wamp.Subscribe)
+	case wamp.TypeSubscribed:
+		return new(wamp.Subscribed)
+	case wamp.TypeUnsubscribe:
+		return new(wamp.Unsubscribe)
+	case wamp.TypeUnsubscribed:
+		return new(wamp.Unsubscribed)
+	case wamp.TypeRegister:
+		return new(wamp.Register)
+	case wamp.TypeRegistered:
+		return new(wamp.Registered)
+	case wamp.TypeUnregister:
+		return new(wamp.Unregister)
+	case wamp.TypeUnregistered:
+		return new(wamp.Unregistered)
+	default:
+		return nil
+	}
+}
+
+func reuse[T any](m *T) *T {
+	var zero T
+	*m = zero
+	return m
+}
+
+// enter goes to the next element if there is one.
+func (d *Decoder) enter(name string) bool {
+	if d.r.err == nil {
+		d.element = name
+	}
+	if !d.ended {
+		d.ended = !d.r.more(&d.list)
+	}
+	return !d.ended
+}
+
+// require goes to an element that must be there.
+func (d *Decoder) require(name string) {
+	if !d.enter(name) {
+		d.r.fail("is missing")
+	}
+}
+
+// head reads the head of a value of kind k.
+func (d *Decoder) head(what string, k kind) token {
+	at := d.r.i
+	t := d.r.next()
+	if t.kind != k || t.foreign != notForeign {
+		d.unfit(at, what, t)
+	}
+	return t
+}
+
+func (d *Decoder) unfit(at int, want string, got token) {
+	desc := got.typeName()
+	switch {
+	case got.foreign != notForeign:
+		desc = got.foreign.String()
+	case got.kind == kindInt:
+		desc = fmt.Sprint(got.int())
+	}
+	d.r.failAt(at, "must be %s, got %s", want, desc)
+}
+
+// id reads an id that is at least least.
+func (d *Decoder) id(name string, least uint64) wamp.ID {
+	d.require(name)
+	at := d.r.i
+	t := d.r.value()
+	if t.kind != kindInt || t.n < least || t.n > uint64(wamp.MaxID) {
+		d.unfit(at, fmt.Sprintf("an integer from %d to 2^53", least), t)
+		return 0
+	}
+	return wamp.ID(t.n)
+}
+
+// text reads a string, valid until the next value is read.
+func (d *Decoder) text(name string) []byte {
+	d.require(name)
+	at := d.r.i
+	t := d.r.value()
+	if t.kind != kindText {
+		d.unfit(at, "a string", t)
+	}
+	return d.r.raw
+}
+
+// uri reads a URI; one that was seen lately is not allocated again.
+func (d *Decoder) uri(name string) wamp.URI {
+	s := d.text(name)
+	if u, ok := d.hot.uris[string(s)]; ok {
+		return u
+	}
+	u := wamp.URI(s)
+	if len(s) > maxInternLen || d.r.err != nil {
+		return u
+	}
+	if d.hot.uris == nil || len(d.hot.uris) == maxInterned {
+		d.hot.uris = map[string]wamp.URI{}
+	}
+	d.hot.uris[string(u)] = u
+	return u
+}
+
+// dict reads Options, Details or Extra, nil if empty.
+func (d *Decoder) dict(name string) wamp.Dict {
+	d.require(name)
+	return d.openDict()
+}
+
+func (d *Decoder) openDict() wamp.Dict {
+	t := d.head("a dict", kindDict)
+	return d.r.pairs(t)
+}
+
+// optionalDict reads a dict that may be absent.
+func (d *Decoder) optionalDict(name string) wamp.Dict {
+	if !d.enter(name) {
+		return nil
+	}
+	return d.openDict()
+}
+
+// requestType reads the type of the request that an ERROR answers.
+func (d *Decoder) requestType(name string) wamp.MessageType {
+	d.require(name)
+	at := d.r.i
+	t := d.r.value()
+	if t.kind == kindInt && t.n <= uint64(wamp.MaxMessageType) {
+		switch m := wamp.MessageType(t.n); m {
+		case wamp.TypeSubscribe, wamp.TypeUnsubscribe, wamp.TypePublish, wamp.TypeRegister,
+			wamp.TypeUnregister, wamp.TypeCall, wamp.TypeInvocation:
+			return m
+		default:
+		}
+	}
+	d.unfit(at, "the code of a request", t)
+	return 0
+}
+
+// payload checks what follows and keeps it as it is.
+func (d *Decoder) payload(p *wamp.Payload) {
+	p.Serializer = d.r.serializer
+	d.hot.payload = p
+	if d.enter("Arguments") {
+		p.Args = d.raw("a list", kindList)
+	}
+	if d.enter("ArgumentsKw") {
+		p.Kwargs = d.raw("a dict", kindDict)
+	}
+}
+
+func (d *Decoder) raw(what string, k kind) []byte {
+	start := d.r.i
+	d.r.skipRest(d.head(what, k))
+	return d.r.b[start:d.r.i:d.r.i]
+}
