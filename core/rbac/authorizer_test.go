@@ -1,0 +1,181 @@
+package rbac_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"bondy/core/rbac"
+	"bondy/core/wamp"
+)
+
+func TestSetActsOnTheNextDecision(t *testing.T) {
+	a := newAuthorizer(t)
+	r := a.Rights([]string{"user"})
+	for i := range 100 {
+		var grants []rbac.Grant
+		if i%2 == 0 {
+			grants = append(grants, to("com.foo", exact))
+		}
+		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.Decide(rbac.Call, "com.foo", exact), i%2 == 0; got != want {
+			t.Fatalf("version %d: call com.foo = %t, want %t", i, got, want)
+		}
+	}
+}
+
+func TestSetDuringDecide(t *testing.T) {
+	a := newAuthorizer(t, to("com.always", exact))
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r := a.Rights([]string{fmt.Sprintf("u%d", i), "user"})
+				for j := range 20 {
+					if !r.Decide(rbac.Call, "com.always", exact) {
+						t.Error("a grant of every version was missing")
+						return
+					}
+					r.Decide(rbac.Publish, wamp.URI(fmt.Sprintf("com.x%d", j)), exact)
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		grants := []rbac.Grant{to("com.always", []wamp.Match{exact, prefix, wildcard}[i%3]), to("com.x", prefix)}
+		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// Rights that nobody holds any more leave nothing behind.
+func TestRightsAreForgotten(t *testing.T) {
+	a := newAuthorizer(t, to("", prefix))
+	live := func() uint64 {
+		runtime.GC()
+		runtime.GC() // cleanups run after the first
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	const n = 20_000
+	for i := range n {
+		if !a.Rights([]string{fmt.Sprintf("user-%06d", i), "user"}).Decide(rbac.Call, "com.foo", exact) {
+			t.Fatal("denied")
+		}
+	}
+	for range 100 {
+		if live() < before+n*100 {
+			break
+		}
+		runtime.Gosched()
+	}
+	if got := live(); got > before+n*100 {
+		t.Errorf("%d sets of roles leave %d bytes", n, got-before)
+	}
+	runtime.KeepAlive(a)
+}
+
+// many is a policy of 10,000 grants to one role: a third of each kind.
+func many(t testing.TB) *rbac.Rights {
+	t.Helper()
+	var grants []rbac.Grant
+	for i := range 10_000 {
+		switch i % 3 {
+		case 0:
+			grants = append(grants, to(wamp.URI(fmt.Sprintf("com.example.exact.n%d", i)), exact))
+		case 1:
+			grants = append(grants, to(wamp.URI(fmt.Sprintf("com.example.prefix.n%d.", i)), prefix))
+		default:
+			grants = append(grants, to(wamp.URI(fmt.Sprintf("com.example..n%d", i)), wildcard))
+		}
+	}
+	return newAuthorizer(t, grants...).Rights([]string{"joe", "user"})
+}
+
+// Longer URIs than this are never cached.
+var uncachedTail = wamp.URI(strings.Repeat("x", 300))
+
+func TestDecideDoesNotAllocate(t *testing.T) {
+	r := many(t)
+	for _, u := range []wamp.URI{"com.example.exact.n3", "com.example.prefix.n4.foo", "com.example.a.n5", "com.example.denied", "com.example.prefix.n4." + uncachedTail} {
+		if n := testing.AllocsPerRun(100, func() { r.Decide(rbac.Call, u, exact) }); n != 0 {
+			t.Errorf("Decide on %.40s allocates %v times", u, n)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	r := many(b)
+	for _, bc := range []struct {
+		name string
+		uri  wamp.URI
+	}{
+		{"exact", "com.example.exact.n3000"},
+		{"prefix", "com.example.prefix.n3001.foo"},
+		{"wildcard", "com.example.a.n3002"},
+		{"denied", "com.example.nothing.here"},
+	} {
+		b.Run("cached/"+bc.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Decide(rbac.Call, bc.uri, exact)
+			}
+		})
+	}
+	// Far more URIs than slots: hardly ever a hit.
+	uris := make([]wamp.URI, 8192)
+	for i := range uris {
+		uris[i] = wamp.URI([]string{"com.example.exact.n", "com.example.prefix.n", "com.example.a.n"}[i%3] + fmt.Sprint(i))
+	}
+	b.Run("uncached", func(b *testing.B) {
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			r.Decide(rbac.Call, uris[i%len(uris)], exact)
+			i++
+		}
+	})
+	b.Run("long", func(b *testing.B) {
+		long := "com.example.prefix.n3001." + uncachedTail
+		for b.Loop() {
+			r.Decide(rbac.Call, long, exact)
+		}
+	})
+	b.Run("anonymous", func(b *testing.B) {
+		a := newAuthorizer(b,
+			rbac.Grant{Roles: []string{rbac.RoleAnonymous}, Permissions: everything(), Resources: []rbac.Resource{{Match: prefix}}},
+			rbac.Grant{Roles: []string{rbac.RoleAll}, Permissions: everything(), Resources: []rbac.Resource{{URI: "bondy.ping"}}})
+		r := a.Rights([]string{rbac.RoleAnonymous})
+		for b.Loop() {
+			r.Decide(rbac.Publish, "com.example.topic", exact)
+		}
+	})
+}
+
+func BenchmarkSet(b *testing.B) {
+	var grants []rbac.Grant
+	for i := range 10_000 {
+		grants = append(grants, to(wamp.URI(fmt.Sprintf("com.example.prefix.n%d.", i)), prefix))
+	}
+	a := newAuthorizer(b)
+	for b.Loop() {
+		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
