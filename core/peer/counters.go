@@ -1,0 +1,62 @@
+package peer
+
+import (
+	"sync/atomic"
+
+	"bondy/core/wamp"
+)
+
+// DropReason says why a message did not reach a receiver.
+type DropReason uint8
+
+// The reasons, each a label value of a metric.
+const (
+	DropSlow           DropReason = iota // the receiver's queue was above its mark
+	DropBudget                           // all queues of the node together were full
+	DropTooLong                          // longer than the receiver accepts
+	DropUntranslatable                   // the receiver's serializer cannot express it
+	NumDropReasons     = 4
+)
+
+// String is the label value.
+func (r DropReason) String() string {
+	switch r {
+	case DropSlow:
+		return "slow_consumer"
+	case DropBudget:
+		return "queue_budget"
+	case DropTooLong:
+		return "too_long"
+	case DropUntranslatable:
+		return "untranslatable"
+	default:
+		return "unknown"
+	}
+}
+
+// Counters are the message counts of a node, shared by all its queues and
+// batches. Safe for concurrent use.
+type Counters struct {
+	// In and Out count messages by type.
+	In, Out [wamp.MaxMessageType + 1]atomic.Uint64
+	// Dropped counts messages that a receiver did not get, by reason.
+	Dropped [NumDropReasons]atomic.Uint64
+	// SlowClosed counts connections ended because they read too slowly.
+	SlowClosed atomic.Uint64
+}
+
+// Budget bounds the bytes that wait in all queues of a node together. Only
+// queues with a backlog are charged, so that the ordinary path touches no
+// shared memory. Safe for concurrent use.
+type Budget struct {
+	max  int64
+	used atomic.Int64
+}
+
+// NewBudget allows maxBytes; 0 means no bound.
+func NewBudget(maxBytes int64) *Budget { return &Budget{max: maxBytes} }
+
+// Used is the number of bytes charged.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+func (b *Budget) full() bool { return b.max > 0 && b.used.Load() >= b.max }

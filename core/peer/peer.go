@@ -1,0 +1,76 @@
+package peer
+
+import "bondy/core/wamp"
+
+// Peer is the other end of a session as broker and dealer see it: an immutable
+// snapshot of its identity and features, and the queue to it.
+type Peer struct {
+	// Session is the peer's session id.
+	Session wamp.ID
+	// AuthID and AuthRole are disclosed where the protocol asks for it.
+	AuthID, AuthRole string
+	// Features are what the peer announced.
+	Features Features
+	*Queue
+}
+
+// Features are the roles and features that a client announced in HELLO
+// (section "Feature Announcement"), as far as the router acts on them.
+type Features uint32
+
+// The roles and features.
+const (
+	Publisher Features = 1 << iota
+	Subscriber
+	Caller
+	Callee
+	CalleeProgressiveResults
+	CalleeCanceling
+	CalleeTimeout
+)
+
+// Has reports whether all of want was announced.
+func (f Features) Has(want Features) bool { return f&want == want }
+
+// ParseFeatures reads HELLO.Details.roles. Unknown roles and features are
+// ignored; a client without any known role is refused.
+func ParseFeatures(details wamp.Dict) (Features, error) {
+	roles, err := details.Dict("roles")
+	if err != nil {
+		return 0, err
+	}
+	var f Features
+	for name, bit := range map[string]Features{
+		"publisher": Publisher, "subscriber": Subscriber, "caller": Caller, "callee": Callee,
+	} {
+		if _, ok := roles[name]; !ok {
+			continue
+		}
+		role, err := roles.Dict(name)
+		if err != nil {
+			return 0, err
+		}
+		f |= bit
+		if bit != Callee {
+			continue
+		}
+		features, err := role.Dict("features")
+		if err != nil {
+			return 0, err
+		}
+		for feature, bit := range map[string]Features{
+			"progressive_call_results": CalleeProgressiveResults,
+			"call_canceling":           CalleeCanceling,
+			"call_cancelling":          CalleeCanceling,
+			"call_timeout":             CalleeTimeout,
+		} {
+			if on, _ := features[feature].(bool); on {
+				f |= bit
+			}
+		}
+	}
+	if f == 0 {
+		return 0, wamp.Violationf("HELLO.Details.roles must announce at least one of publisher, subscriber, caller, callee")
+	}
+	return f, nil
+}

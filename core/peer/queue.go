@@ -1,0 +1,255 @@
+package peer
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"bondy/core/wamp"
+)
+
+// Class says what may happen to a message when the receiver is slow.
+type Class uint8
+
+const (
+	// Droppable is the class of events.
+	Droppable Class = iota
+	// Reply is the class of RESULT, ERROR, INVOCATION and control: they use a
+	// reserve above the hard mark and are never lost in silence.
+	Reply
+)
+
+// Status is the outcome of a Send.
+type Status uint8
+
+// The outcomes.
+const (
+	Sent           Status = iota
+	Shut                  // the gate is shut: the receiver no longer holds the thing
+	Closed                // the receiver is gone
+	Dropped               // an event the receiver was too slow for
+	Full                  // no room even in the reserve
+	TooLong               // longer than the receiver accepts
+	Untranslatable        // the receiver's serializer cannot express it
+)
+
+// Limits are the marks of a queue in bytes.
+type Limits struct {
+	// Soft starts the grace time when exceeded.
+	Soft int
+	// Hard drops events at once, or closes the session.
+	Hard int
+	// Reserve is the room above Hard for what may not be lost.
+	Reserve int
+	// Grace is how long a queue may stay above Soft.
+	Grace time.Duration
+	// CloseSlow closes a session that is too slow instead of dropping events.
+	CloseSlow bool
+}
+
+// Gate belongs to something that a receiver holds: a subscription, a
+// registration. Messages because of it pass only while it is open. It is
+// guarded by the lock of the receiver's queue, which is what puts SUBSCRIBED
+// before the first EVENT and nothing after UNSUBSCRIBED.
+type Gate struct{ open bool }
+
+// Queue bounds what waits for one receiver and keeps it in order. The bytes
+// themselves wait in the Sink. Safe for concurrent use.
+type Queue struct {
+	sink       Sink
+	serializer wamp.Serializer
+	limits     *Limits
+	budget     *Budget
+	counters   *Counters
+	kill       func()
+
+	mu      sync.Mutex
+	closed  bool
+	owed    bool // some batch is in charge of the next flush
+	over    time.Time
+	charged int
+}
+
+// NewQueue makes the queue of sink. kill ends the connection without blocking;
+// it is called without locks when the receiver is too slow.
+func NewQueue(sink Sink, limits *Limits, budget *Budget, counters *Counters, kill func()) *Queue {
+	q := &Queue{
+		sink: sink, serializer: sink.Serializer(),
+		limits: limits, budget: budget, counters: counters, kill: kill,
+	}
+	sink.OnProgress(q.progress)
+	return q
+}
+
+// Serializer is what the receiver speaks.
+func (q *Queue) Serializer() wamp.Serializer { return q.serializer }
+
+// Send queues f unless gate (which may be nil) is shut.
+func (q *Queue) Send(b *Batch, f *Frame, class Class, gate *Gate) Status {
+	body, err := f.bytes(q.serializer)
+	if err != nil {
+		if class == Droppable {
+			q.counters.Dropped[DropUntranslatable].Add(1)
+		}
+		return Untranslatable
+	}
+	waiting := q.lock()
+	defer q.mu.Unlock()
+	if gate != nil && !gate.open {
+		return Shut
+	}
+	return q.appendLocked(b, f.msg.Type(), body, waiting, class)
+}
+
+// lock takes the lock and returns how many bytes wait. What only waits for the
+// end of somebody's batch is flushed first if it goes above the soft mark, so
+// that nobody is called slow who was not given the chance to read.
+func (q *Queue) lock() int {
+	q.mu.Lock()
+	waiting := q.sink.Buffered()
+	if waiting <= q.limits.Soft || !q.owed {
+		return waiting
+	}
+	q.mu.Unlock()
+	q.flush()
+	q.mu.Lock()
+	return q.sink.Buffered()
+}
+
+// Open queues f and opens gate in one step.
+func (q *Queue) Open(b *Batch, f *Frame, gate *Gate) Status {
+	return q.turn(b, f, gate, true)
+}
+
+// Shut shuts gate and queues f in one step.
+func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) Status {
+	return q.turn(b, f, gate, false)
+}
+
+func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) Status {
+	body, err := f.bytes(q.serializer)
+	if err != nil {
+		return Untranslatable
+	}
+	waiting := q.lock()
+	defer q.mu.Unlock()
+	gate.open = open
+	return q.appendLocked(b, f.msg.Type(), body, waiting, Reply)
+}
+
+// Close makes every later Send fail and gives the budget back.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.chargeLocked(0)
+}
+
+// Buffered is how many bytes wait.
+func (q *Queue) Buffered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.sink.Buffered()
+}
+
+func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, body []byte, waiting int, class Class) Status {
+	if q.closed {
+		return Closed
+	}
+	if waiting > q.limits.Soft || q.charged > 0 {
+		if s := q.admitLocked(b, waiting, class); s != Sent {
+			return s
+		}
+	} else {
+		q.over = time.Time{}
+	}
+	if err := q.sink.Append(body); err != nil {
+		if errors.Is(err, ErrTooLong) {
+			if class == Droppable {
+				q.counters.Dropped[DropTooLong].Add(1)
+			}
+			return TooLong
+		}
+		return Closed
+	}
+	b.out[t]++
+	b.sent++
+	if !q.owed {
+		q.owed = true
+		b.touched = append(b.touched, q)
+	}
+	return Sent
+}
+
+// admitLocked decides for a queue with a backlog of waiting bytes.
+func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
+	q.chargeLocked(waiting)
+	if waiting <= q.limits.Soft {
+		q.over = time.Time{}
+	} else if q.over.IsZero() {
+		q.over = time.Now()
+	}
+	if class == Reply {
+		if waiting <= q.limits.Hard+q.limits.Reserve {
+			return Sent
+		}
+		return Full
+	}
+	slow := waiting > q.limits.Hard || !q.over.IsZero() && time.Since(q.over) > q.limits.Grace
+	switch {
+	case slow && q.limits.CloseSlow:
+		q.doomLocked(b)
+		return Closed
+	case slow:
+		q.counters.Dropped[DropSlow].Add(1)
+		return Dropped
+	case q.budget.full():
+		q.counters.Dropped[DropBudget].Add(1)
+		return Dropped
+	}
+	return Sent
+}
+
+// Doom ends the receiver's connection at the batch's next Flush: it does not
+// read what may not be lost.
+func (q *Queue) Doom(b *Batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.doomLocked(b)
+}
+
+func (q *Queue) doomLocked(b *Batch) {
+	if q.closed {
+		return
+	}
+	q.closed = true
+	q.chargeLocked(0)
+	q.counters.SlowClosed.Add(1)
+	b.doomed = append(b.doomed, q)
+}
+
+func (q *Queue) chargeLocked(n int) {
+	q.budget.used.Add(int64(n - q.charged))
+	q.charged = n
+}
+
+// progress keeps the charge true while a backlog drains.
+func (q *Queue) progress() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.charged == 0 {
+		return
+	}
+	q.chargeLocked(q.sink.Buffered())
+}
+
+func (q *Queue) flush() {
+	q.mu.Lock()
+	q.owed = false
+	charged := q.charged > 0
+	q.mu.Unlock()
+	q.sink.Flush()
+	if charged {
+		q.progress()
+	}
+}

@@ -1,0 +1,210 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"bondy/core/codec"
+	"bondy/core/peer"
+	"bondy/core/realm"
+	"bondy/core/session"
+	"bondy/core/wamp"
+)
+
+// Config is what a node tells its router.
+type Config struct {
+	// Realms are the realms to begin with.
+	Realms []realm.Config
+	// HelloTimeout bounds the wait for HELLO and for AUTHENTICATE; 0 means 10 s.
+	HelloTimeout time.Duration
+	// Agent is what WELCOME says of this router.
+	Agent string
+	// Codec bounds inbound messages.
+	Codec codec.Limits
+	// QueueBudget bounds the bytes that wait in all queues together; 0 means
+	// no bound.
+	QueueBudget int64
+	Log         *slog.Logger
+}
+
+// Router holds the realms of a node and serves the connections to them. Safe
+// for concurrent use.
+type Router struct {
+	log      *slog.Logger
+	idKey    []byte
+	session  session.Config
+	counters peer.Counters
+	budget   *peer.Budget
+
+	mu     sync.RWMutex
+	realms map[wamp.URI]*realm.Realm
+	conns  map[session.Conn]struct{}
+	closed bool
+	serves sync.WaitGroup
+}
+
+// New makes a router.
+func New(cfg Config) (*Router, error) {
+	r := &Router{
+		log:    cfg.Log.With(slog.String("part", "router")),
+		idKey:  make([]byte, 32),
+		budget: peer.NewBudget(cfg.QueueBudget),
+		realms: make(map[wamp.URI]*realm.Realm),
+		conns:  make(map[session.Conn]struct{}),
+	}
+	_, _ = rand.Read(r.idKey) // never fails: crypto/rand ends the process instead
+	if cfg.HelloTimeout == 0 {
+		cfg.HelloTimeout = 10 * time.Second
+	}
+	r.session = session.Config{
+		Realm: r.find, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
+		Budget: r.budget, Counters: &r.counters, Log: r.log,
+	}
+	return r, r.Apply(cfg.Realms)
+}
+
+// Serve serves one connection until it ends; transports call it in a goroutine
+// of the connection's. When ctx ends the connection is closed.
+func (r *Router) Serve(ctx context.Context, conn session.Conn) {
+	if !r.enter(conn) {
+		conn.Close()
+		return
+	}
+	defer r.leave(conn)
+	session.Serve(ctx, conn, &r.session)
+}
+
+func (r *Router) enter(conn session.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.conns[conn] = struct{}{}
+	r.serves.Add(1)
+	return true
+}
+
+func (r *Router) leave(conn session.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, conn)
+	r.serves.Done()
+}
+
+func (r *Router) find(uri wamp.URI) (*realm.Realm, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if found, ok := r.realms[uri]; ok {
+		return found, nil
+	}
+	return nil, wamp.Errorf(wamp.ErrNoSuchRealm, "there is no realm %q here", uri)
+}
+
+// Apply makes realms the realms of this router: new ones open, those that are
+// there take what can change live, and those that are gone are closed. Every
+// realm is validated before anything changes.
+func (r *Router) Apply(realms []realm.Config) error {
+	made := make(map[wamp.URI]*realm.Realm, len(realms))
+	for _, cfg := range realms {
+		if _, twice := made[cfg.URI]; twice {
+			return fmt.Errorf("realm %s: defined twice", cfg.URI)
+		}
+		m, err := realm.New(cfg, r.idKey, &r.counters)
+		if err != nil {
+			return err
+		}
+		made[cfg.URI] = m
+	}
+	for _, gone := range r.replace(realms, made) {
+		gone.Close(wamp.CloseRealm, "the realm was removed")
+	}
+	return nil
+}
+
+func (r *Router) replace(realms []realm.Config, made map[wamp.URI]*realm.Realm) (gone []*realm.Realm) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for uri, old := range r.realms {
+		if _, stays := made[uri]; !stays {
+			gone = append(gone, old)
+		}
+	}
+	for _, cfg := range realms {
+		old, ok := r.realms[cfg.URI]
+		if !ok {
+			continue
+		}
+		if err := old.Apply(cfg); err != nil { // validated above
+			r.log.Error("realm unchanged", slog.String("realm", string(cfg.URI)), slog.Any("err", err))
+		}
+		made[cfg.URI] = old
+	}
+	r.realms = made
+	return gone
+}
+
+// Shutdown refuses new sessions, says goodbye with wamp.close.system_shutdown
+// to all there are, waits until they have left or ctx ends, and then cuts what
+// is left. It returns when nothing is served any more.
+func (r *Router) Shutdown(ctx context.Context) {
+	for _, m := range r.close() {
+		m.Close(wamp.CloseSystemShutdown, "the router is shutting down")
+	}
+	done := make(chan struct{})
+	go func() {
+		r.serves.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		r.cut()
+		<-done
+	}
+}
+
+func (r *Router) cut() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for conn := range r.conns {
+		conn.Close()
+	}
+}
+
+func (r *Router) close() []*realm.Realm {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	realms := make([]*realm.Realm, 0, len(r.realms))
+	for _, m := range r.realms {
+		realms = append(realms, m)
+	}
+	return realms
+}
+
+// Stats is a moment of the router for metrics.
+type Stats struct {
+	Realms, Sessions, Subscriptions, Registrations int
+	// QueueBytes wait in queues that have a backlog.
+	QueueBytes int64
+	// Counters are the message counts since the start; shared, do not modify.
+	Counters *peer.Counters
+}
+
+// Stats collects the router's figures.
+func (r *Router) Stats() Stats {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := Stats{Realms: len(r.realms), QueueBytes: r.budget.Used(), Counters: &r.counters}
+	for _, m := range r.realms {
+		s.Sessions += m.Sessions()
+		s.Subscriptions += m.Broker.Subscriptions()
+		s.Registrations += m.Dealer.Registrations()
+	}
+	return s
+}
