@@ -1,0 +1,132 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"bondy/transport/pipe"
+	"bondy/transport/websocket"
+)
+
+const (
+	idleTimeout    = 2 * time.Minute // of HTTP connections between requests
+	maxHeaderBytes = 64 << 10
+	refuseTimeout  = time.Second
+)
+
+// httpServer makes the server for the connections in queue; sessions run in
+// ctx, requests in base.
+func (l *Listener) httpServer(ctx, base context.Context, queue *handoff) *http.Server {
+	mux := http.NewServeMux()
+	if l.cfg.HTTP != nil {
+		mux.Handle("/", l.cfg.HTTP)
+	}
+	if slices.Contains(l.cfg.Services, ServiceWebSocket) {
+		mux.HandleFunc(WebSocketPath, func(w http.ResponseWriter, r *http.Request) { l.upgrade(ctx, w, r) })
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           mux,
+		Protocols:         protocols,
+		ReadHeaderTimeout: l.cfg.HandshakeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnState:         l.countHTTP,
+	}
+}
+
+// countHTTP makes Run wait for the server's connections as well. Those that
+// become sessions are counted on by upgrade.
+func (l *Listener) countHTTP(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		l.serving.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		l.serving.Done()
+	default:
+	}
+}
+
+// upgrade starts a session on its own goroutine and returns, so that nothing
+// of the request is kept.
+func (l *Listener) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	l.serving.Add(1)
+	defer l.serving.Done()
+	c, err := l.upgrader.Upgrade(w, r)
+	if err != nil {
+		why := RefusedHandshake
+		switch {
+		case errors.Is(err, websocket.ErrOrigin):
+			why = RefusedOrigin
+		case errors.Is(err, websocket.ErrSubprotocol):
+			why = RefusedSubprotocol
+		}
+		l.log.Debug("WebSocket handshake refused", slog.String("remote", r.RemoteAddr), slog.Any("err", l.refuse(why, err)))
+		return
+	}
+	l.serving.Go(func() { l.session(ctx, c) })
+}
+
+// refuseHTTP tells a client that the listener is full, if that can be said
+// without a TLS handshake.
+func (l *Listener) refuseHTTP(p *pipe.Pipe) {
+	if l.tlsConf != nil {
+		return
+	}
+	if p.SetDeadline(time.Now().Add(refuseTimeout)) != nil {
+		return
+	}
+	const answer = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n" +
+		"Content-Type: text/plain\r\nContent-Length: 21\r\n\r\nToo many connections."
+	if _, err := io.WriteString(p, answer); err == nil {
+		// Reading the request keeps the kernel from resetting the connection
+		// before the answer was read.
+		_, _ = p.Read(make([]byte, 4<<10))
+	}
+}
+
+// handoff is the net.Listener through which the HTTP server gets connections
+// that have passed the PROXY header, the limits and the TLS handshake.
+type handoff struct {
+	addr   net.Addr
+	conns  chan net.Conn // unbuffered: closed is the only other way out
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (h *handoff) put(c net.Conn) {
+	select {
+	case h.conns <- c:
+	case <-h.closed:
+		_ = c.Close() // nobody is left to serve it
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handoff) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handoff) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handoff) Addr() net.Addr { return h.addr }

@@ -1,0 +1,16 @@
+// Package pipe is the socket end of every connection: bytes in and out of the
+// kernel without a goroutine that only writes and without a buffer that is
+// held while nothing moves.
+//
+// A [Pipe] wraps an accepted connection. At first it passes everything
+// through, so that a PROXY header, a TLS handshake or an HTTP request can be
+// read from it as from any net.Conn. [NewStream] then switches it to queueing:
+// writing appends to an outbound buffer and never blocks, Flush hands that
+// buffer to the kernel in one write that does not block, and what the kernel
+// does not take is written by a goroutine that lives only until then. A
+// [Stream] is what message framings are built on, in the clear or over TLS.
+//
+// Lock order: the lock of a Stream's outbound buffer, then the Pipe's, then
+// the one that guards the read deadline. No lock is held across a system call
+// that may block nor while a hook runs.
+package pipe

@@ -1,0 +1,278 @@
+package pipe
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"bondy/core/peer"
+)
+
+// Stream is an ordered stream of bytes in both directions, over a Pipe in the
+// clear or over TLS on a Pipe; message framings are built on it. Peek,
+// Discard, OnWait, SetReadDeadline, Keepalive and Wait belong to the goroutine
+// that serves the connection; the other methods may be called from any.
+type Stream struct {
+	pipe *Pipe
+	tls  *tls.Conn // nil in the clear
+	// The buffers of what the framing reads and writes: the Pipe's own in the
+	// clear, those on the near side of the encryption with TLS.
+	in  *inbound
+	out *outbound
+
+	onWait   func()
+	deadline time.Time // of the session
+	alive    keepalive
+}
+
+// keepalive finds out whether the other side is there.
+type keepalive struct {
+	interval time.Duration
+	ping     []byte
+	next     time.Time
+	received bool // since the last tick
+	missed   int  // intervals without anything received
+}
+
+// maxMissed is the number of silent intervals after which a peer is gone.
+const maxMissed = 2
+
+// ErrSilent means that nothing came from the other side for too long.
+var ErrSilent = errors.New("nothing received, not even a reply to a ping")
+
+// NewStream takes over c, a *Pipe or a *tls.Conn on a *Pipe that has done its
+// handshake, and switches the Pipe to queueing. c must not be used any more.
+func NewStream(c net.Conn) (*Stream, error) {
+	s := &Stream{}
+	switch c := c.(type) {
+	case *Pipe:
+		s.pipe = c
+		s.in, s.out = &c.in, &c.out
+	case *tls.Conn:
+		p, ok := c.NetConn().(*Pipe)
+		if !ok {
+			return nil, fmt.Errorf("TLS runs on a %T, not on a Pipe", c.NetConn())
+		}
+		s.pipe, s.tls = p, c
+		s.in = &inbound{shared: p.shared}
+		s.out = &outbound{shared: p.shared, w: tlsWriter{s}, failed: p.interrupt}
+	default:
+		return nil, fmt.Errorf("connection is a %T, not a Pipe", c)
+	}
+	_ = s.pipe.conn.SetDeadline(time.Time{}) // fails only on a closed socket, which reading notices
+	s.pipe.queueing = true
+	return s, nil
+}
+
+// Remote is the client's address, the zero value for a unix socket.
+func (s *Stream) Remote() netip.AddrPort { return s.pipe.remote }
+
+// TLS is the state of the TLS connection, nil in the clear.
+func (s *Stream) TLS() *tls.ConnectionState {
+	if s.tls == nil {
+		return nil
+	}
+	state := s.tls.ConnectionState()
+	return &state
+}
+
+// Peek returns everything that was read and not discarded, at least n bytes.
+// It waits for them as needed, and then first calls the OnWait hook and
+// flushes. The bytes are valid until the next Peek. n must have a bound; the
+// memory used follows what arrives. Errors: io.EOF when the other side closed
+// and nothing is left, io.ErrUnexpectedEOF when something less than n is,
+// os.ErrDeadlineExceeded, ErrSilent, peer.ErrClosed.
+func (s *Stream) Peek(n int) ([]byte, error) {
+	for s.in.len() < n {
+		if err := s.fill(n); err != nil {
+			if errors.Is(err, io.EOF) && s.in.len() > 0 {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return s.in.bytes(), nil
+}
+
+// Discard consumes the first n bytes of what Peek returned.
+func (s *Stream) Discard(n int) { s.in.r += n }
+
+// Append puts head and body behind what waits, together. It never blocks and
+// copies both, but may keep a body of peer.ShareSize or more, which must not
+// change any more. Error: peer.ErrClosed.
+func (s *Stream) Append(head, body []byte) error {
+	return s.out.append(head, body, len(body) >= peer.ShareSize)
+}
+
+// Reply is Append for what the other side makes us send, such as a PONG; the
+// bytes are always copied. Errors: peer.ErrClosed; ErrControlFlood when too
+// much of that waits, which should end the connection.
+func (s *Stream) Reply(head, body []byte) error { return s.out.reply(head, body) }
+
+// Buffered is how many bytes wait that the kernel has not taken.
+func (s *Stream) Buffered() int {
+	n := s.out.buffered()
+	if s.tls != nil {
+		n += s.pipe.out.buffered()
+	}
+	return n
+}
+
+// Flush hands what waits to the kernel without blocking.
+func (s *Stream) Flush() {
+	s.out.flush()
+	if s.tls != nil {
+		s.pipe.out.flush() // TLS also writes on its own account
+	}
+}
+
+// OnProgress sets the function that is called, with no lock held, whenever
+// some of a backlog has been written.
+func (s *Stream) OnProgress(f func()) { s.pipe.out.onProgress(f) }
+
+// OnWait sets the function that Peek calls each time before it would wait.
+func (s *Stream) OnWait(f func()) { s.onWait = f }
+
+// Keepalive appends ping every interval and ends Peek with ErrSilent when
+// nothing at all was received for two of them; 0 turns it off.
+func (s *Stream) Keepalive(interval time.Duration, ping []byte) error {
+	s.alive = keepalive{interval: interval, ping: ping}
+	if interval > 0 {
+		s.alive.next = time.Now().Add(interval)
+	}
+	return s.arm()
+}
+
+// SetReadDeadline ends Peek with os.ErrDeadlineExceeded at t, whatever
+// arrives until then; the zero time lifts it.
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	if t.Equal(s.deadline) {
+		return nil
+	}
+	s.deadline = t
+	return s.arm()
+}
+
+// Close appends farewell and forbids more, flushes, and ends a pending Peek
+// with peer.ErrClosed. It does not block and does not close the socket: Wait
+// does. It reports whether it was the first Close.
+func (s *Stream) Close(farewell []byte) bool {
+	if !s.out.finish(farewell) {
+		return false
+	}
+	_ = s.pipe.conn.SetWriteDeadline(time.Now().Add(flushTimeout)) // a closed socket fails the write as well
+	s.Flush()
+	s.pipe.interrupt()
+	return true
+}
+
+// Wait closes for good, and returns when it is done: it gives what was
+// appended a few seconds to leave and the other side a moment to close. It
+// must be called once nobody reads any more, by whoever read.
+func (s *Stream) Wait() {
+	s.Close(nil)
+	if s.tls != nil {
+		s.out.wait()
+		_ = s.tls.CloseWrite() // appends the alert; without it the farewell is lost, no more
+		s.in.drop()
+	}
+	s.pipe.linger()
+}
+
+// Kill closes the socket at once, whatever waits.
+func (s *Stream) Kill() { _ = s.pipe.Close() }
+
+// fill reads once, waiting until there is something.
+func (s *Stream) fill(need int) error {
+	if s.tls == nil {
+		return s.await(need)
+	}
+	for {
+		n, err := s.tls.Read(s.in.space(need))
+		if n > 0 {
+			s.in.filled(n)
+			return nil
+		}
+		s.in.release()
+		if err != nil && !errors.Is(err, wouldBlock{}) {
+			s.pipe.over = errors.Is(err, io.EOF)
+			return err
+		}
+		if err := s.await(0); err != nil {
+			return err
+		}
+	}
+}
+
+// await reads from the socket, and keeps the peer alive while it waits.
+func (s *Stream) await(need int) error {
+	for {
+		if s.onWait != nil {
+			s.onWait()
+		}
+		s.Flush()
+		err := s.pipe.fill(need)
+		if err == nil {
+			s.alive.received = true
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if err := s.expired(time.Now()); err != nil {
+			return err
+		}
+	}
+}
+
+// expired handles a deadline of the socket that has passed.
+func (s *Stream) expired(now time.Time) error {
+	if !s.deadline.IsZero() && !now.Before(s.deadline) {
+		return os.ErrDeadlineExceeded
+	}
+	k := &s.alive
+	if k.interval > 0 && !now.Before(k.next) {
+		k.missed++
+		if k.received {
+			k.received, k.missed = false, 0
+		}
+		if k.missed >= maxMissed {
+			return ErrSilent
+		}
+		k.next = now.Add(k.interval)
+		if err := s.Reply(k.ping, nil); err != nil {
+			return err
+		}
+	}
+	return s.arm()
+}
+
+// arm sets the socket's deadline to the earlier one of ours.
+func (s *Stream) arm() error {
+	t := s.deadline
+	if next := s.alive.next; !next.IsZero() && (t.IsZero() || next.Before(t)) {
+		t = next
+	}
+	return s.pipe.setReadDeadline(t)
+}
+
+// tlsWriter encrypts what waits and passes it to the Pipe, which queues it.
+type tlsWriter struct{ s *Stream }
+
+func (w tlsWriter) write(batch [][]byte, _ bool) (int, error) {
+	n := 0
+	for _, b := range batch {
+		m, err := w.s.tls.Write(b)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	w.s.pipe.out.flush()
+	return n, nil
+}

@@ -1,0 +1,111 @@
+package rawsocket
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+
+	"bondy/core/peer"
+	"bondy/core/session"
+	"bondy/core/wamp"
+	"bondy/transport/pipe"
+)
+
+// Frame types (section "RawSocket Transport", "Framing").
+const (
+	typeMessage = 0
+	typePing    = 1
+	typePong    = 2
+)
+
+// headSize is the length of a frame's prefix in octets.
+const headSize = 4
+
+// Conn is a connection after its handshake.
+type Conn struct {
+	*pipe.Stream
+
+	serializer wamp.Serializer
+	sendMax    int // longest message that the client accepts, in bytes
+	recvMax    int // longest message that the router accepts
+}
+
+var _ session.Conn = (*Conn)(nil)
+
+// Serializer implements peer.Sink.
+func (c *Conn) Serializer() wamp.Serializer { return c.serializer }
+
+// Info implements session.Conn.
+func (c *Conn) Info() session.ConnInfo {
+	return session.ConnInfo{Transport: "rawsocket", Remote: c.Remote(), TLS: c.TLS()}
+}
+
+// Append implements peer.Sink.
+func (c *Conn) Append(msg []byte) error {
+	if len(msg) > c.sendMax {
+		return peer.ErrTooLong
+	}
+	head := header(typeMessage, len(msg))
+	return c.Stream.Append(head[:], msg)
+}
+
+// ReadMessage implements session.Conn.
+func (c *Conn) ReadMessage() ([]byte, error) {
+	for {
+		b, err := c.Peek(headSize)
+		if err != nil {
+			return nil, err
+		}
+		typ, n := int(b[0]&7), int(binary.BigEndian.Uint32(b)&0xffffff|uint32(b[0]&8)<<21)
+		switch {
+		case b[0]&0xf0 != 0:
+			return nil, wamp.Violationf("frame prefix with reserved bits set: %#02x", b[0])
+		case typ > typePong:
+			return nil, wamp.Violationf("frame of reserved type %d", typ)
+		case n > c.recvMax:
+			return nil, wamp.Violationf("frame of %d bytes, the limit is %d", n, c.recvMax)
+		}
+		if b, err = c.Peek(headSize + n); err != nil {
+			return nil, err
+		}
+		c.Discard(headSize + n)
+		b = b[headSize : headSize+n : headSize+n]
+		switch typ {
+		case typeMessage:
+			return b, nil
+		case typePing:
+			if err := c.pong(b); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// Close implements session.Conn. RawSocket has no farewell of its own.
+func (c *Conn) Close() { c.Stream.Close(nil) }
+
+func (c *Conn) pong(payload []byte) error {
+	if len(payload) > c.sendMax {
+		return wamp.Violationf("PING of %d bytes from a peer that accepts %d", len(payload), c.sendMax)
+	}
+	head := header(typePong, len(payload))
+	err := c.Reply(head[:], payload)
+	if errors.Is(err, pipe.ErrControlFlood) {
+		return wamp.Violationf("PINGs without end, and their PONGs are not read")
+	}
+	return err
+}
+
+// header is the prefix of a frame; a length of 2^24 sets the extra bit.
+func header(typ, n int) (h [headSize]byte) {
+	binary.BigEndian.PutUint32(h[:], uint32(typ)<<24|uint32(n)&0xffffff|uint32(n)>>24<<27)
+	return h
+}
+
+func newConn(c net.Conn) (*Conn, error) {
+	s, err := pipe.NewStream(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{Stream: s}, nil
+}

@@ -1,0 +1,58 @@
+package transport
+
+import "sync/atomic"
+
+// Refusal is a reason for which a connection did not become a session.
+type Refusal string
+
+// The reasons counted.
+const (
+	RefusedFull        Refusal = "full"        // MaxConnections
+	RefusedAddress     Refusal = "address"     // MaxConnectionsPerAddress
+	RefusedProxy       Refusal = "proxy"       // PROXY header missing or malformed
+	RefusedTLS         Refusal = "tls"         // TLS handshake
+	RefusedHandshake   Refusal = "handshake"   // RawSocket or WebSocket handshake
+	RefusedOrigin      Refusal = "origin"      // WebSocket from a page that may not
+	RefusedSubprotocol Refusal = "subprotocol" // WebSocket without a common one
+)
+
+// Stats is what a listener has counted since it was made.
+type Stats struct {
+	Accepted          int64 // connections accepted
+	Open              int64 // connections open now
+	Sessions          int64 // of them, those that are served as sessions
+	Refused           map[Refusal]int64
+	BytesIn, BytesOut int64
+}
+
+// counters is what Stats is read from.
+type counters struct {
+	accepted, sessions atomic.Int64
+	refused            map[Refusal]*atomic.Int64 // not changed once made
+}
+
+func newCounters() *counters {
+	c := &counters{refused: map[Refusal]*atomic.Int64{}}
+	for _, r := range []Refusal{
+		RefusedFull, RefusedAddress, RefusedProxy, RefusedTLS, RefusedHandshake, RefusedOrigin, RefusedSubprotocol,
+	} {
+		c.refused[r] = new(atomic.Int64)
+	}
+	return c
+}
+
+// Stats reads the counters. It may be called at any time.
+func (l *Listener) Stats() Stats {
+	s := Stats{
+		Accepted: l.counters.accepted.Load(),
+		Open:     int64(l.conns.len()),
+		Sessions: l.counters.sessions.Load(),
+		Refused:  map[Refusal]int64{},
+		BytesIn:  l.shared.BytesIn.Load(),
+		BytesOut: l.shared.BytesOut.Load(),
+	}
+	for r, n := range l.counters.refused {
+		s.Refused[r] = n.Load()
+	}
+	return s
+}

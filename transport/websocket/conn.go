@@ -1,0 +1,142 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"unicode/utf8"
+
+	"bondy/core/session"
+	"bondy/core/wamp"
+	"bondy/transport/pipe"
+)
+
+// Conn is a connection after its upgrade.
+type Conn struct {
+	*pipe.Stream
+
+	sub     subprotocol
+	recvMax int
+
+	frag   []byte // what came of a fragmented message
+	inFrag bool
+	batch  []byte // what is left of a batch
+}
+
+var _ session.Conn = (*Conn)(nil)
+
+// newConn frames messages on c, which has done the opening handshake.
+func newConn(c net.Conn, sub subprotocol, cfg Config) (*Conn, error) {
+	s, err := pipe.NewStream(c)
+	if err != nil {
+		return nil, err
+	}
+	conn := &Conn{Stream: s, sub: sub, recvMax: cfg.MaxMessageSize}
+	return conn, s.Keepalive(cfg.PingInterval, []byte{bitFin | opPing, 0})
+}
+
+// Serializer implements peer.Sink.
+func (c *Conn) Serializer() wamp.Serializer { return c.sub.serializer }
+
+// Info implements session.Conn.
+func (c *Conn) Info() session.ConnInfo {
+	return session.ConnInfo{Transport: "websocket", Remote: c.Remote(), TLS: c.TLS()}
+}
+
+// Append implements peer.Sink.
+func (c *Conn) Append(msg []byte) error {
+	var buf [maxServerHead + batchHead]byte
+	op := c.sub.opcode()
+	switch {
+	case !c.sub.batched:
+		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
+	case op == opText:
+		msg = append(msg[:len(msg):len(msg)], recordSeparator)
+		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
+	default:
+		head := appendHead(buf[:0], op, len(msg)+batchHead)
+		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg)
+	}
+}
+
+// ReadMessage implements session.Conn.
+func (c *Conn) ReadMessage() ([]byte, error) {
+	for {
+		if len(c.batch) > 0 {
+			return c.nextOfBatch()
+		}
+		f, err := c.readFrame()
+		if err != nil {
+			return nil, err
+		}
+		var msg []byte
+		switch {
+		case f.op >= opClose:
+			if err := c.control(f); err != nil {
+				return nil, err
+			}
+			continue
+		case !f.fin || f.op == opContinuation:
+			c.frag = append(c.frag, f.payload...)
+			if c.inFrag = !f.fin; c.inFrag {
+				continue
+			}
+			msg, c.frag = c.frag, nil
+		default:
+			msg = f.payload
+		}
+		if c.sub.opcode() == opText && !utf8.Valid(msg) {
+			return nil, c.fail(closeInvalidData, "text message is not UTF-8")
+		}
+		if !c.sub.batched {
+			return msg, nil
+		}
+		if len(msg) == 0 {
+			return nil, c.fail(closeProtocolError, "empty batch")
+		}
+		c.batch = msg
+	}
+}
+
+// Close implements session.Conn with a CLOSE frame.
+func (c *Conn) Close() { c.Stream.Close(closeFrame(closeNormal, "")) }
+
+// nextOfBatch takes a message off a batch (section "Message Batching").
+func (c *Conn) nextOfBatch() ([]byte, error) {
+	msg, rest, ok := c.sub.split(c.batch)
+	if !ok {
+		return nil, c.fail(closeProtocolError, "batch ends within a message")
+	}
+	c.batch = rest
+	return msg, nil
+}
+
+// control handles a control frame; an error ends the connection.
+func (c *Conn) control(f frame) error {
+	switch f.op {
+	case opPing:
+		head := [...]byte{bitFin | opPong, byte(len(f.payload))}
+		err := c.Reply(head[:], f.payload)
+		if errors.Is(err, pipe.ErrControlFlood) {
+			return c.fail(closePolicy, "PINGs without end, and their PONGs are not read")
+		}
+		return err
+	case opClose:
+		if !validClose(f.payload) {
+			return c.fail(closeProtocolError, "malformed CLOSE frame")
+		}
+		code := f.payload[:min(len(f.payload), 2)]
+		c.Stream.Close(append([]byte{bitFin | opClose, byte(len(code))}, code...))
+		return io.EOF
+	default:
+		return nil
+	}
+}
+
+// fail closes with a CLOSE frame that says why, and returns the error that
+// says the same.
+func (c *Conn) fail(code uint16, why string) error {
+	c.Stream.Close(closeFrame(code, why))
+	return wamp.Violationf("WebSocket: %s", why)
+}
