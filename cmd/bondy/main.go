@@ -1,0 +1,53 @@
+// Command bondy is the router and every tool around it: the server, WAMP
+// client commands and administration. This package knows flags, signals and
+// exit codes; all else is in the packages it calls.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"bondy/cmd/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit status: 0, 1 when the
+// command failed, 2 when it could not be understood.
+func run(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use:           "bondy",
+		Short:         "WAMP v2 router for the edge and the cloud",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetArgs(args)
+	root.SetOut(os.Stdout)
+	root.SetErr(os.Stderr)
+	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand())
+	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, text)
+	}
+	if status, ok := errors.AsType[interface {
+		error
+		ExitStatus() int
+	}](err); ok {
+		return status.ExitStatus()
+	}
+	return 1
+}

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Config is everything that bondy.toml says. A value from Load, Parse or
+// Default is complete: what the file left out has its default, paths are
+// resolved, shorthands are spelled out.
+type Config struct {
+	// Mode is the recipe by which the node is built.
+	Mode Mode `toml:"mode"`
+	// Node is the name of this node, the host name by default.
+	Node string `toml:"node"`
+	// DataDir is the directory of all that the node keeps.
+	DataDir string `toml:"data_dir"`
+	// Log is how the node logs.
+	Log Log `toml:"log"`
+	// Listeners are the addresses that the node serves. The ones of a file
+	// replace the default ones.
+	Listeners []Listener `toml:"listener"`
+	// Limits bound what clients may use.
+	Limits Limits `toml:"limits"`
+	// Realms are the realms that the file defines. They replace the default
+	// one.
+	Realms []Realm `toml:"realm"`
+}
+
+// Mode is the role of a node.
+type Mode string
+
+// The modes of a node.
+const (
+	ModeEdge Mode = "edge"
+	ModeCore Mode = "core"
+)
+
+// Log is how the node logs.
+type Log struct {
+	// Level is the least severe level that is logged.
+	Level LogLevel `toml:"level"`
+	// Format is how a record is written.
+	Format LogFormat `toml:"format"`
+}
+
+// LogLevel is the name of a severity.
+type LogLevel string
+
+// The log levels.
+const (
+	LevelDebug LogLevel = "debug"
+	LevelInfo  LogLevel = "info"
+	LevelWarn  LogLevel = "warn"
+	LevelError LogLevel = "error"
+)
+
+// LogFormat is how a log record is written.
+type LogFormat string
+
+// The log formats.
+const (
+	FormatText LogFormat = "text"
+	FormatJSON LogFormat = "json"
+)
+
+// Listener is one address and what is served there.
+type Listener struct {
+	// Address is host:port, or unix:/path.
+	Address string `toml:"address"`
+	// Services are what the listener offers; ServiceRawSocket stands alone.
+	Services []Service `toml:"services"`
+	// TLS is nil on a plain listener.
+	TLS *TLS `toml:"tls"`
+	// ProxyProtocol are the sources that must send a PROXY protocol header.
+	ProxyProtocol []netip.Prefix `toml:"proxy_protocol"`
+	// MaxConnections bounds the open connections.
+	MaxConnections int `toml:"max_connections"`
+	// MaxConnectionsPerAddress bounds those of one client address beyond
+	// loopback; 0 is no bound.
+	MaxConnectionsPerAddress int `toml:"max_connections_per_address"`
+	// Origins are the browser origins allowed beside none, loopback and the
+	// same host: scheme://host[:port], *.example.com, or *.
+	Origins []string `toml:"origins"`
+	// PingInterval is the time between keepalive pings; 0 sends none.
+	PingInterval time.Duration `toml:"ping_interval"`
+	// MaxMessageSize is the longest message that a client may send.
+	MaxMessageSize Size `toml:"max_message_size"`
+	// HandshakeTimeout bounds the time until the transport stands: TLS,
+	// the PROXY header and the upgrade or RawSocket handshake.
+	HandshakeTimeout time.Duration `toml:"handshake_timeout"`
+}
+
+// Offers reports whether the listener serves s.
+func (l *Listener) Offers(s Service) bool {
+	return slices.Contains(l.Services, s)
+}
+
+// Service is something that a listener offers.
+type Service string
+
+// The services of a listener.
+const (
+	ServiceWebSocket Service = "websocket"
+	ServiceRawSocket Service = "rawsocket"
+	ServiceAdmin     Service = "admin"
+)
+
+// TLS names the PEM files of a listener.
+type TLS struct {
+	// Cert is the certificate chain of the server.
+	Cert string `toml:"cert"`
+	// Key is its private key.
+	Key string `toml:"key"`
+	// ClientCA holds the authorities of client certificates; empty asks for
+	// none.
+	ClientCA string `toml:"client_ca"`
+}
+
+// Limits bound what clients may use.
+type Limits struct {
+	// QueueSoft is how much may wait for one client without consequence.
+	QueueSoft Size `toml:"queue_soft"`
+	// QueueHard is where events are dropped, or the session is closed, at
+	// once.
+	QueueHard Size `toml:"queue_hard"`
+	// QueueReserve is the room above QueueHard for what is no event.
+	QueueReserve Size `toml:"queue_reserve"`
+	// QueueGrace is how long a queue may stay above QueueSoft.
+	QueueGrace time.Duration `toml:"queue_grace"`
+	// QueueBudget is what all queues of the node may hold together.
+	QueueBudget Size `toml:"queue_budget"`
+	// HelloTimeout bounds the time from the transport's handshake to
+	// WELCOME.
+	HelloTimeout time.Duration `toml:"hello_timeout"`
+	// ShutdownGrace is how long sessions may take to say GOODBYE when the
+	// node stops.
+	ShutdownGrace time.Duration `toml:"shutdown_grace"`
+	// MaxSubscriptionsPerSession bounds the subscriptions of a session.
+	MaxSubscriptionsPerSession int `toml:"max_subscriptions_per_session"`
+	// MaxRegistrationsPerSession bounds the registrations of a session.
+	MaxRegistrationsPerSession int `toml:"max_registrations_per_session"`
+	// MaxPendingCallsPerSession bounds the calls of a session that have no
+	// final result yet.
+	MaxPendingCallsPerSession int `toml:"max_pending_calls_per_session"`
+}
+
+// initial is the configuration before a file is read: every default but
+// listeners, realms and the name of the node.
+func initial() Config {
+	return Config{
+		Mode:    ModeEdge,
+		DataDir: "bondy-data",
+		Log:     Log{Level: LevelInfo, Format: FormatText},
+		Limits: Limits{
+			QueueSoft:                  1 * MiB,
+			QueueHard:                  4 * MiB,
+			QueueReserve:               4 * MiB,
+			QueueGrace:                 10 * time.Second,
+			QueueBudget:                256 * MiB,
+			HelloTimeout:               10 * time.Second,
+			ShutdownGrace:              10 * time.Second,
+			MaxSubscriptionsPerSession: 100_000,
+			MaxRegistrationsPerSession: 100_000,
+			MaxPendingCallsPerSession:  10_000,
+		},
+	}
+}
+
+// defaultPingInterval is the PingInterval of listeners that speak WebSocket.
+const defaultPingInterval = 30 * time.Second
+
+// unset marks a PingInterval that the file does not mention; a file cannot
+// say it, since negative durations are refused.
+const unset = time.Duration(-1)
+
+// setDefaults prepares a listener for decoding.
+func (l *Listener) setDefaults() {
+	l.MaxConnections = 100_000
+	l.MaxConnectionsPerAddress = 1_000
+	l.PingInterval = unset
+	l.MaxMessageSize = 16 * MiB
+	l.HandshakeTimeout = 10 * time.Second
+}

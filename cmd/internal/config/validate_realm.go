@@ -1,0 +1,126 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"bondy/core/wamp"
+)
+
+// permissions are what a grant may allow.
+func permissions() []string {
+	return []string{
+		"wamp.call", "wamp.cancel", "wamp.register", "wamp.unregister",
+		"wamp.publish", "wamp.subscribe", "wamp.unsubscribe",
+	}
+}
+
+func (r *Realm) check(p *problems, key string) {
+	uri := wamp.URI(r.URI)
+	switch {
+	case !uri.Valid(wamp.MatchExact, r.URIStrictness == URIStrict):
+		p.addf(join(key, "uri"), "%q is no %s URI", r.URI, r.URIStrictness)
+	case uri.Reserved():
+		p.addf(join(key, "uri"), "%s is a reserved name", uri)
+	}
+	if len(r.Description) > maxDescription {
+		p.addf(join(key, "description"), "is longer than %d bytes", maxDescription)
+	}
+	if len(r.AuthMethods) == 0 {
+		p.addf(join(key, "authmethods"), "want at least one of anonymous, ticket, wampcra")
+	}
+	for i, m := range r.AuthMethods {
+		at := element(join(key, "authmethods"), i)
+		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthTicket, AuthWAMPCRA)
+		if slices.Contains(r.AuthMethods[:i], m) {
+			p.addf(at, "%s is listed twice", m)
+		}
+	}
+	oneOf(p, join(key, "slow_consumer"), r.SlowConsumer, nil, SlowDrop, SlowClose)
+	oneOf(p, join(key, "uri_strictness"), r.URIStrictness, nil, URILoose, URIStrict)
+	notNegative(p, join(key, "call_timeout"), r.CallTimeout)
+	notNegative(p, join(key, "call_timeout_max"), r.CallTimeoutMax)
+	if r.CallTimeoutMax > 0 && r.CallTimeout > r.CallTimeoutMax {
+		p.addf(join(key, "call_timeout"), "%s is above call_timeout_max, %s", r.CallTimeout, r.CallTimeoutMax)
+	}
+	r.checkRoles(p, key)
+}
+
+// checkRoles checks the users, groups and grants, which refer to one another.
+func (r *Realm) checkRoles(p *problems, key string) {
+	taken := map[string]string{RoleAll: "a built-in role", RoleAnonymous: "a built-in role"}
+	take := func(at, name, as string) {
+		checkName(p, at, name)
+		if by, ok := taken[name]; ok {
+			p.addf(at, "%s is already %s", name, by)
+			return
+		}
+		taken[name] = as
+	}
+	groups := make([]string, len(r.Groups))
+	for i, g := range r.Groups {
+		at := element(join(key, "groups"), i)
+		take(join(at, "name"), g.Name, "the group "+at)
+		groups[i] = g.Name
+	}
+	roles := append([]string{RoleAll, RoleAnonymous}, groups...)
+	for i, u := range r.Users {
+		at := element(join(key, "users"), i)
+		take(join(at, "username"), u.Username, "the user "+at)
+		roles = append(roles, u.Username)
+		if n := len(u.Password.Reveal()); n == 0 || n > maxPassword {
+			p.addf(join(at, "password"), "want 1 to %d bytes", maxPassword)
+		}
+		for j, g := range u.Groups {
+			checkKnown(p, element(join(at, "groups"), j), "group", g, groups)
+		}
+	}
+	for i := range r.Grants {
+		r.Grants[i].check(p, element(join(key, "grants"), i), roles)
+	}
+}
+
+func (g *Grant) check(p *problems, key string, roles []string) {
+	if len(g.Roles) == 0 {
+		p.addf(join(key, "roles"), "want at least one role")
+	}
+	for i, role := range g.Roles {
+		checkKnown(p, element(join(key, "roles"), i), "user or group", role, roles)
+	}
+	if len(g.Permissions) == 0 {
+		p.addf(join(key, "permissions"), "want at least one of %s", strings.Join(permissions(), ", "))
+	}
+	for i, permission := range g.Permissions {
+		oneOf(p, element(join(key, "permissions"), i), permission, nil, permissions()...)
+	}
+	switch {
+	case g.URI != nil && len(g.Resources) > 0:
+		p.addf(join(key, "uri"), "want uri and match, or resources, not both")
+	case g.URI == nil && g.Match != "":
+		p.addf(join(key, "match"), "belongs to a uri")
+	case len(g.Resources) == 0:
+		p.addf(join(key, "resources"), "want uri and match, or resources")
+	}
+	for i, resource := range g.Resources {
+		resource.check(p, element(join(key, "resources"), i))
+	}
+}
+
+func (r Resource) check(p *problems, key string) {
+	match, ok := wamp.ParseMatch(string(r.Match))
+	switch {
+	case !ok:
+		oneOf(p, join(key, "match"), r.Match, nil, MatchExact, MatchPrefix, MatchWildcard)
+	case r.URI == "" && match != wamp.MatchPrefix:
+		p.addf(join(key, "uri"), `"" is every URI with match = "prefix" only`)
+	case !wamp.URI(r.URI).Valid(match, false):
+		p.addf(join(key, "uri"), "%q is no URI for match %s", r.URI, match)
+	}
+}
+
+// checkKnown checks that name is among the known ones.
+func checkKnown(p *problems, key, what, name string, known []string) {
+	if !slices.Contains(known, name) {
+		p.addf(key, "no %s has the name %q%s", what, name, suggest(name, known))
+	}
+}

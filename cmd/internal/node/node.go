@@ -1,0 +1,243 @@
+// Package node builds a node from its parts: the composition root, and the one
+// package that sees all others. Edge and Core are the two recipes; the parts
+// know only the small interfaces that they declare themselves.
+//
+// (The mode "core" is the recipe Core. The package bondy/core is the router of
+// both modes.)
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"bondy/cmd/internal/config"
+	"bondy/core"
+	"bondy/core/auth"
+	"bondy/gateway/admin"
+	"bondy/transport"
+)
+
+// Options are what a node is told beside its configuration.
+type Options struct {
+	// Version is what the node calls itself.
+	Version string
+	// Log is the node's log, Level its severity, which a reload may change.
+	Log   *slog.Logger
+	Level *slog.LevelVar
+	// Reload reads the configuration again; nil on a node without a file.
+	Reload func() (config.Config, error)
+	// Notify tells the service manager of a change of state such as
+	// "READY=1"; nil tells nobody.
+	Notify func(state string)
+}
+
+// Node is a running node. New acquires what it needs, Run serves.
+type Node struct {
+	opts    Options
+	log     *slog.Logger
+	gate    *auth.Gate
+	router  *core.Router
+	metrics *prometheus.Registry
+
+	clients []*transport.Listener // where clients connect
+	admins  []*transport.Listener // the admin socket and listeners of admin alone
+
+	reloading sync.Mutex
+	cfg       config.Config // guarded by reloading
+	draining  atomic.Bool
+	err       error // the first of New
+}
+
+// New builds the node that cfg describes; the address of every listener is
+// bound when it returns.
+func New(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
+	if cfg.Mode == config.ModeCore {
+		return Core(ctx, cfg, opts)
+	}
+	return Edge(ctx, cfg, opts)
+}
+
+// Edge builds a router for a gateway next to the devices.
+func Edge(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
+	n := newNode(cfg, opts)
+	n.dataDir()
+	n.route()
+	n.listen(ctx)
+	return n.finish()
+}
+
+// Core builds a router for the cloud.
+func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
+	n := newNode(cfg, opts)
+	n.dataDir()
+	n.route()
+	n.listen(ctx)
+	return n.finish()
+}
+
+// Check reports what would keep a node from being built from cfg, without
+// acquiring anything.
+func Check(cfg *config.Config) error {
+	gate := auth.NewGate(0)
+	rs, err := realms(cfg, gate)
+	if err != nil {
+		return err
+	}
+	_, err = core.New(core.Config{Realms: rs, Log: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+func newNode(cfg config.Config, opts Options) *Node {
+	if opts.Notify == nil {
+		opts.Notify = func(string) {}
+	}
+	return &Node{
+		opts: opts, cfg: cfg, gate: auth.NewGate(0), metrics: prometheus.NewRegistry(),
+		log: opts.Log.With(slog.String("node", cfg.Node)),
+	}
+}
+
+// try runs a step of building unless one before it failed.
+func (n *Node) try(step func() error) {
+	if n.err == nil {
+		n.err = step()
+	}
+}
+
+// finish gives everything back if a step failed.
+func (n *Node) finish() (*Node, error) {
+	if n.err != nil {
+		for _, l := range n.listeners() {
+			l.Drain()
+		}
+		return nil, n.err
+	}
+	return n, nil
+}
+
+func (n *Node) dataDir() {
+	n.try(func() error {
+		if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
+			return fmt.Errorf("data_dir: %w", err)
+		}
+		return nil
+	})
+}
+
+func (n *Node) route() {
+	n.try(func() error {
+		rs, err := realms(&n.cfg, n.gate)
+		if err != nil {
+			return err
+		}
+		n.router, err = core.New(core.Config{
+			Realms: rs, HelloTimeout: n.cfg.Limits.HelloTimeout, Agent: "bondy-" + n.opts.Version,
+			QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
+		})
+		if err == nil {
+			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n))
+		}
+		return err
+	})
+}
+
+func (n *Node) listeners() []*transport.Listener {
+	return append(append([]*transport.Listener{}, n.clients...), n.admins...)
+}
+
+// ready returns why the node cannot serve clients.
+func (n *Node) ready() []string {
+	if n.draining.Load() {
+		return []string{"the node is shutting down"}
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then drains: it stops accepting, says GOODBYE to
+// all sessions, gives them the configured grace, and stops the rest. It
+// returns after every goroutine of the node has ended.
+func (n *Node) Run(ctx context.Context) error {
+	serve, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, failed := errgroup.WithContext(serve)
+	for _, l := range n.listeners() {
+		g.Go(func() error { return l.Run(serve) })
+	}
+	n.opts.Notify("READY=1")
+	n.log.Info("ready", slog.String("mode", string(n.cfg.Mode)), slog.String("version", n.opts.Version))
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	}
+	n.drain(ctx)
+	stop()
+	err := g.Wait()
+	n.log.Info("stopped")
+	return err
+}
+
+func (n *Node) drain(ctx context.Context) {
+	n.draining.Store(true)
+	n.opts.Notify("STOPPING=1")
+	n.log.Info("shutting down", slog.Int("sessions", n.router.Stats().Sessions))
+	for _, l := range n.clients {
+		l.Drain()
+	}
+	n.reloading.Lock()
+	grace := n.cfg.Limits.ShutdownGrace
+	n.reloading.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	n.router.Shutdown(ctx)
+}
+
+// Reload reads the configuration file again and applies what can change live:
+// realms with their users and grants, the log level and certificates. The rest
+// is logged as needing a restart. On an error the old configuration stays.
+func (n *Node) Reload() error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	if n.opts.Reload == nil {
+		return admin.ErrNoFile
+	}
+	n.opts.Notify("RELOADING=1")
+	defer n.opts.Notify("READY=1")
+	cfg, err := n.opts.Reload()
+	if err == nil {
+		err = n.apply(cfg)
+	}
+	if err != nil {
+		n.log.Error("configuration refused, the old one stays", slog.Any("err", err))
+		return err
+	}
+	n.log.Info("configuration reloaded")
+	return nil
+}
+
+func (n *Node) apply(cfg config.Config) error {
+	rs, err := realms(&cfg, n.gate)
+	if err != nil {
+		return err
+	}
+	if err := n.router.Apply(rs); err != nil {
+		return err
+	}
+	n.opts.Level.Set(Level(cfg.Log.Level))
+	if needs := restartNeeded(&n.cfg, &cfg); len(needs) > 0 {
+		n.log.Warn("some changes take effect after a restart", slog.Any("keys", needs))
+	}
+	n.cfg.Limits, n.cfg.Realms, n.cfg.Log.Level = cfg.Limits, cfg.Realms, cfg.Log.Level
+	var errs []error
+	for _, l := range n.listeners() {
+		errs = append(errs, l.ReloadTLS())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,27 @@
+package node
+
+import (
+	"reflect"
+
+	"bondy/cmd/internal/config"
+)
+
+// restartNeeded names what differs between two configurations and cannot
+// change live.
+func restartNeeded(old, cfg *config.Config) []string {
+	var keys []string
+	for key, same := range map[string]bool{
+		"mode":                 old.Mode == cfg.Mode,
+		"node":                 old.Node == cfg.Node,
+		"data_dir":             old.DataDir == cfg.DataDir,
+		"log.format":           old.Log.Format == cfg.Log.Format,
+		"listener":             reflect.DeepEqual(old.Listeners, cfg.Listeners),
+		"limits.hello_timeout": old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
+		"limits.queue_budget":  old.Limits.QueueBudget == cfg.Limits.QueueBudget,
+	} {
+		if !same {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,68 @@
+// Package admin serves the operator over HTTP: liveness, readiness and metrics
+// without credentials, and on the admin socket, which the file system guards,
+// the commands that act on the node.
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Config is what the node offers its operator.
+type Config struct {
+	// Ready returns why the node cannot serve, nothing if it can.
+	Ready func() []string
+	// Metrics are scraped at /metrics.
+	Metrics prometheus.Gatherer
+	// Reload applies the configuration file; the error names key and line.
+	Reload func() error
+}
+
+// Handler serves GET /ping, /ready and /metrics.
+func Handler(cfg Config) http.Handler {
+	mux := http.NewServeMux()
+	public(mux, cfg)
+	return mux
+}
+
+// SocketHandler serves the same and POST /reload.
+func SocketHandler(cfg Config) http.Handler {
+	mux := http.NewServeMux()
+	public(mux, cfg)
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+		if err := cfg.Reload(); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+func public(mux *http.ServeMux, cfg Config) {
+	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		reasons := cfg.Ready()
+		if len(reasons) == 0 {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		for _, reason := range reasons {
+			_, _ = fmt.Fprintln(w, reason) // the client may be gone
+		}
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.HTTPErrorOnError,
+	}))
+}
+
+// ErrNoFile is what Reload returns on a node that was started without a file.
+var ErrNoFile = errors.New("this node was started without a configuration file: there is nothing to read again")

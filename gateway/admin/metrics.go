@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bondy/core"
+	"bondy/core/peer"
+	"bondy/core/wamp"
+)
+
+// RouterCollector exports a router's figures. Labels are message types and
+// drop reasons alone: nothing that a client can name becomes one.
+func RouterCollector(stats func() core.Stats) prometheus.Collector {
+	return &routerCollector{
+		stats:    stats,
+		realms:   prometheus.NewDesc("bondy_realms", "Realms defined.", nil, nil),
+		sessions: prometheus.NewDesc("bondy_sessions", "WAMP sessions open.", nil, nil),
+		subs:     prometheus.NewDesc("bondy_subscriptions", "Topics and patterns that are subscribed to.", nil, nil),
+		regs:     prometheus.NewDesc("bondy_registrations", "Procedures and patterns that are registered.", nil, nil),
+		queued:   prometheus.NewDesc("bondy_queue_bytes", "Bytes that wait for clients that are behind.", nil, nil),
+		messages: prometheus.NewDesc("bondy_messages_total", "WAMP messages by direction and type.", []string{"direction", "type"}, nil),
+		dropped:  prometheus.NewDesc("bondy_events_dropped_total", "Events that a subscriber did not get, by reason.", []string{"reason"}, nil),
+		slow:     prometheus.NewDesc("bondy_slow_sessions_closed_total", "Sessions closed because they read too slowly.", nil, nil),
+	}
+}
+
+type routerCollector struct {
+	stats func() core.Stats
+
+	realms, sessions, subs, regs, queued, messages, dropped, slow *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *routerCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c *routerCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.stats()
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(c.realms, float64(s.Realms))
+	gauge(c.sessions, float64(s.Sessions))
+	gauge(c.subs, float64(s.Subscriptions))
+	gauge(c.regs, float64(s.Registrations))
+	gauge(c.queued, float64(s.QueueBytes))
+	for t := range wamp.MaxMessageType + 1 {
+		if t.String() == "unknown" {
+			continue
+		}
+		counter(c.messages, s.Counters.In[t].Load(), "in", t.String())
+		counter(c.messages, s.Counters.Out[t].Load(), "out", t.String())
+	}
+	for r := range peer.DropReason(peer.NumDropReasons) {
+		counter(c.dropped, s.Counters.Dropped[r].Load(), r.String())
+	}
+	counter(c.slow, s.Counters.SlowClosed.Load())
+}
