@@ -34,8 +34,8 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand())
-	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)
+	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand()) //nolint:contextcheck // commands get ctx when they run
+	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)                              //nolint:contextcheck // commands get ctx when they run
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

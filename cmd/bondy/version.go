@@ -8,7 +8,7 @@ import (
 )
 
 // version is set by the build.
-var version = "dev" //nolint:gochecknoglobals // the linker writes it
+var version = "dev"
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{

@@ -3,6 +3,7 @@ package coretest
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 
@@ -211,9 +212,7 @@ func (c *Client) Register(procedure wamp.URI, options wamp.Dict) wamp.ID {
 func (c *Client) Publish(topic wamp.URI, options wamp.Dict, args ...any) wamp.ID {
 	c.t.Helper()
 	o := wamp.Dict{"acknowledge": true}
-	for k, v := range options {
-		o[k] = v
-	}
+	maps.Copy(o, options)
 	c.Send(&wamp.Publish{Request: c.Next(), Topic: topic, Options: o, Payload: c.Args(args...)})
 	return Expect[*wamp.Published](c).Publication
 }

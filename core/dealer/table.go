@@ -22,9 +22,14 @@ const (
 	maxRing = 1 << 12
 )
 
+// at is the slot of id in a ring that is not empty.
+func (t *table) at(id wamp.ID) *slot {
+	return &t.ring[id%wamp.ID(len(t.ring))]
+}
+
 func (t *table) get(id wamp.ID) *call {
 	if len(t.ring) > 0 {
-		if s := &t.ring[int(id)&(len(t.ring)-1)]; s.id == id && s.c != nil {
+		if s := t.at(id); s.id == id && s.c != nil {
 			return s.c
 		}
 	}
@@ -40,7 +45,7 @@ func (t *table) put(id wamp.ID, c *call) {
 }
 
 func (t *table) place(id wamp.ID, c *call) {
-	s := &t.ring[int(id)&(len(t.ring)-1)]
+	s := t.at(id)
 	if s.c != nil {
 		if t.old == nil {
 			t.old = make(map[wamp.ID]*call)
@@ -62,7 +67,7 @@ func (t *table) grow() {
 
 func (t *table) remove(id wamp.ID) {
 	if len(t.ring) > 0 {
-		if s := &t.ring[int(id)&(len(t.ring)-1)]; s.id == id && s.c != nil {
+		if s := t.at(id); s.id == id && s.c != nil {
 			*s = slot{}
 			t.shrink()
 			return

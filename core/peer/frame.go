@@ -29,7 +29,7 @@ var frames = sync.Pool{New: func() any { return new(Frame) }} //nolint:gocheckno
 
 // NewFrame takes a frame from the pool; m may be nil if Set follows.
 func NewFrame(m wamp.Message) *Frame {
-	f := frames.Get().(*Frame) //nolint:errcheck // the pool holds nothing else
+	f := frames.Get().(*Frame) // the pool holds nothing else
 	f.msg = m
 	return f
 }

@@ -61,7 +61,7 @@ func ParseFeatures(details wamp.Dict) (Features, error) {
 		for feature, bit := range map[string]Features{
 			"progressive_call_results": CalleeProgressiveResults,
 			"call_canceling":           CalleeCanceling,
-			"call_cancelling":          CalleeCanceling,
+			"call_cancelling":          CalleeCanceling, //nolint:misspell // older clients spell it so
 			"call_timeout":             CalleeTimeout,
 		} {
 			if on, _ := features[feature].(bool); on {

@@ -190,8 +190,10 @@ func plain() []wamp.URI {
 }
 
 func TestManagementNeedsToBeNamed(t *testing.T) {
-	broad := []rbac.Grant{to("", prefix), to("b", prefix), to("bond", prefix), to("w", prefix), to("wamp", prefix), to("wamp.", prefix),
-		to("wamp.session.", prefix), to("wamp.session.kil", prefix), to("wamp.registration.remove", prefix), to("wamp.subscription.", prefix)}
+	broad := []rbac.Grant{
+		to("", prefix), to("b", prefix), to("bond", prefix), to("w", prefix), to("wamp", prefix), to("wamp.", prefix),
+		to("wamp.session.", prefix), to("wamp.session.kil", prefix), to("wamp.registration.remove", prefix), to("wamp.subscription.", prefix),
+	}
 	for n := range 5 {
 		broad = append(broad, to(wamp.URI(strings.Repeat(".", n)), wildcard))
 	}

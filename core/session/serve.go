@@ -119,10 +119,10 @@ func (s *Session) abort(err error) {
 		s.log.Debug("connection lost", slog.Any("err", err))
 		return
 	}
-	level := slog.LevelDebug
 	if we.URI == wamp.ErrAuthenticationDenied {
-		level = slog.LevelInfo
+		s.log.Info("login refused", slog.Any("err", err))
+	} else {
+		s.log.Debug("session aborted", slog.Any("err", err))
 	}
-	s.log.Log(context.Background(), level, "session aborted", slog.String("reason", string(we.URI)), slog.Any("err", err))
 	s.send(we.Abort())
 }
