@@ -141,7 +141,7 @@ func TestFloodOfNames(t *testing.T) {
 	cfg.Gate = auth.NewGate(2)
 	a := newAuth(t, cfg)
 	login := func(ctx context.Context, name string) error {
-		x := begin(t, a, auth.Request{AuthID: name, Methods: []string{"wampcra"}})
+		x := begin(t, a, auth.Request{AuthID: name, Methods: []string{"wampcra"}}) //nolint:contextcheck // challenges need none
 		_, err := x.Finish(ctx, "gir1mSx+deCDUV7wRM5SGIn/+R/ClqLZuH4m7FJeBVI=", nil)
 		return err
 	}
