@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"bondy/core/wamp"
 )
@@ -101,9 +102,7 @@ func (s *Session) hello() (*wamp.Hello, error) {
 	extra := map[string]any{}
 	for _, a := range s.cfg.Auth {
 		methods = append(methods, a.Method())
-		for k, v := range a.Extra() {
-			extra[k] = v
-		}
+		maps.Copy(extra, a.Extra())
 	}
 	if methods != nil {
 		d["authmethods"] = methods

@@ -35,6 +35,7 @@ func TestPublish(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		if _, err := s.Publish(t.Context(), "com.t", []any{int64(1)}, nil, client.PublishOptions{}); err != nil {
 			t.Error(err)
 		}
@@ -66,7 +67,7 @@ func TestSubscribe(t *testing.T) {
 		clienttest.Expect[*wamp.Publish](p)
 		for i := range int64(n) {
 			p.Send(&wamp.Event{
-				Subscription: 5, Publication: wamp.ID(i + 1), //nolint:gosec // small
+				Subscription: 5, Publication: wamp.ID(i + 1),
 				Details: wamp.Dict{"topic": "com.t.x"}, Payload: p.Payload([]any{i}, nil),
 			})
 		}
@@ -75,6 +76,7 @@ func TestSubscribe(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		got := [2][]any{}
 		done := make(chan struct{}, 2)
 		var subs [2]*client.Subscription
@@ -182,6 +184,7 @@ func TestLargeMessages(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		r, err := s.Call(t.Context(), "a.b", []any{text}, nil, client.CallOptions{})
 		if err != nil || r.Args[0] != text {
 			t.Errorf("Call = %v", err)

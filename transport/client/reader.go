@@ -54,6 +54,9 @@ func (r *reader) run(ctx context.Context) {
 // into the session's error.
 func (r *reader) reason(err error) error {
 	s := r.s
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err // the router's own
+	}
 	switch {
 	case isViolation(err):
 		_ = s.out.put(&wamp.Abort{Details: wamp.Dict{"message": err.Error()}, Reason: wamp.ErrProtocolViolation})
@@ -62,9 +65,6 @@ func (r *reader) reason(err error) error {
 		return ErrClosed
 	case errors.Is(err, io.EOF):
 		return errors.New("connection lost: closed by the router")
-	}
-	if _, ok := errors.AsType[*Error](err); ok {
-		return err
 	}
 	return fmt.Errorf("connection lost: %w", err)
 }

@@ -33,6 +33,7 @@ func TestCall(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		args := []any{int64(1) << 62, "text", []byte{0, 1, 2}, nil, []any{true}}
 		kwargs := map[string]any{"deep": map[string]any{"x": int64(1)}}
 		r, err := s.Call(t.Context(), "com.echo", args, kwargs, client.CallOptions{
@@ -67,6 +68,7 @@ func TestProgressiveResults(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		var got []any
 		r, err := s.Call(t.Context(), "a.b", nil, nil, client.CallOptions{
 			OnProgress: func(r *client.Result) { got = append(got, r.Args...) },
@@ -94,6 +96,7 @@ func TestCancel(t *testing.T) {
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer stop()
 		if _, err := s.Call(ctx, "a.b", nil, nil, client.CallOptions{}); !errors.Is(err, context.DeadlineExceeded) {
@@ -189,7 +192,7 @@ func TestInvocation(t *testing.T) {
 			{"unencodable", wamp.ErrInvalidArgument, nil},
 			{"internal", wamp.ErrInternal, []any{"the procedure failed"}},
 		} {
-			request := wamp.ID(i + 2) //nolint:gosec // small
+			request := wamp.ID(i + 2)
 			p.Send(&wamp.Invocation{Request: request, Registration: 9, Payload: p.Payload([]any{test.arg}, nil)})
 			m := clienttest.Expect[*wamp.ErrorMessage](p)
 			if m.Request != request || m.RequestType != wamp.TypeInvocation || m.Error != test.uri ||
@@ -289,6 +292,7 @@ func TestUnregisterAndRevocation(t *testing.T) {
 	}
 	nothing := func(context.Context, *client.Invocation) (*client.Result, error) { return nil, nil }
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		reg, err := s.Register(t.Context(), "a.b", nothing, client.RegisterOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -320,16 +324,17 @@ func TestConcurrentCallsHaveSequentialIDs(t *testing.T) {
 			ids = append(ids, clienttest.Expect[*wamp.Call](p).Request)
 		}
 		for i, id := range ids {
-			if id != wamp.ID(i+1) { //nolint:gosec // small
+			if id != wamp.ID(i+1) {
 				p.Errorf("request %d is number %d", id, i+1)
 			}
 		}
 		for _, id := range slices.Backward(ids) {
-			p.Send(&wamp.Result{Request: id, Payload: p.Payload([]any{int64(id)}, nil)}) //nolint:gosec // small
+			p.Send(&wamp.Result{Request: id, Payload: p.Payload([]any{int64(id)}, nil)})
 		}
 		p.Goodbye()
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		errs := make(chan error, n)
 		for range n {
 			go func() {

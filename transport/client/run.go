@@ -38,7 +38,7 @@ func Run(ctx context.Context, url string, cfg Config, setup func(context.Context
 	for ctx.Err() == nil {
 		stood, err := k.attempt(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // what ends with the context is no failure
 		}
 		if k.final(err) {
 			return err
@@ -46,7 +46,7 @@ func Run(ctx context.Context, url string, cfg Config, setup func(context.Context
 		if stood {
 			pause = minPause
 		}
-		wait := pause - rand.N(pause/2)
+		wait := pause - rand.N(pause/2) //nolint:gosec // jitter needs no secrecy
 		k.cfg.Logger.Warn("session lost, trying again", slog.Any("err", err), slog.Duration("pause", wait))
 		pause = min(2*pause, maxPause)
 		t := time.NewTimer(wait)
@@ -67,10 +67,10 @@ type keeper struct {
 	stood bool // once a setup has succeeded
 }
 
-// errSetup marks what failed while the session lasted.
-type errSetup struct{ error }
+// setupError marks what failed while the session lasted.
+type setupError struct{ error }
 
-func (e errSetup) Unwrap() error { return e.error }
+func (e setupError) Unwrap() error { return e.error }
 
 // attempt runs one session to its end and reports whether it stood.
 func (k *keeper) attempt(ctx context.Context) (stood bool, err error) {
@@ -85,7 +85,7 @@ func (k *keeper) attempt(ctx context.Context) (stood bool, err error) {
 	}()
 	if err := k.setup(ctx, s); err != nil {
 		if s.Err() == nil {
-			err = errSetup{err}
+			err = setupError{err}
 		}
 		return false, err
 	}
@@ -102,7 +102,7 @@ func (k *keeper) final(err error) bool {
 	if k.stood {
 		return false
 	}
-	if _, ok := errors.AsType[errSetup](err); ok {
+	if _, ok := errors.AsType[setupError](err); ok {
 		return true
 	}
 	we, ok := errors.AsType[*wamp.Error](err)

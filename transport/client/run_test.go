@@ -41,8 +41,8 @@ func TestRunReconnects(t *testing.T) {
 		if err != nil || setups != 2 || time.Since(start) < time.Hour {
 			t.Errorf("Run = %v after %d setups and %s", err, setups, time.Since(start))
 		}
-		for i, most := range []time.Duration{1, 2, 4, 8, 16, 30, 1} {
-			most *= time.Second
+		for i, seconds := range []int{1, 2, 4, 8, 16, 30, 1} {
+			most := time.Duration(seconds) * time.Second
 			if d := attempts[i+1] - attempts[i]; d > most || d < most/2 {
 				t.Errorf("pause %d is %s, want %s to %s", i, d, most/2, most)
 			}

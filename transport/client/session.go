@@ -121,7 +121,6 @@ func (s *Session) Err() error {
 // context's error without waiting for anything. Closing a session that has ended only
 // waits for its goroutines; Close may be called more than once.
 func (s *Session) Close(ctx context.Context) error {
-	s.leaving.Store(true)
 	answer, stop := context.WithTimeout(ctx, s.cfg.CloseTimeout)
 	defer stop()
 	if s.sayGoodbye() {
@@ -163,6 +162,7 @@ func (s *Session) sayGoodbye() bool {
 	if s.ended {
 		return false
 	}
+	s.leaving.Store(true)
 	if !s.goodbye {
 		s.goodbye = s.out.put(&wamp.Goodbye{Reason: wamp.CloseRealm}) == nil
 	}

@@ -54,6 +54,7 @@ func TestJoinAndLeave(t *testing.T) {
 		}
 	}
 	over(t, script, func(t *testing.T, s *client.Session) {
+		t.Helper()
 		if s.ID() != 7 || s.Details()["realm"] != "realm1" {
 			t.Errorf("session %d with details %v", s.ID(), s.Details())
 		}

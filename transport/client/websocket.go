@@ -37,7 +37,7 @@ func dialWebSocket(ctx context.Context, a *address, cfg Config) (link, *wire, er
 	}
 	conn, resp, err := d.DialContext(ctx, a.url.String(), nil)
 	if resp != nil {
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 	}
 	if errors.Is(err, websocket.ErrBadHandshake) {
 		return nil, nil, fmt.Errorf("WebSocket upgrade refused: %s", resp.Status)

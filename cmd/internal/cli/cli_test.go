@@ -50,7 +50,7 @@ func (l *lines) Write(p []byte) (int, error) {
 // run executes a command line; it returns the error's text and exit status.
 func run(ctx context.Context, out, errOut io.Writer, args ...string) (text string, status int) {
 	root := &cobra.Command{Use: "bondy", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(cli.Commands(out, errOut)...)
+	root.AddCommand(cli.Commands(out, errOut)...) //nolint:contextcheck // they take theirs from ExecuteContext
 	root.SetArgs(args)
 	root.SetOut(io.Discard)
 	root.SetErr(io.Discard)
@@ -69,7 +69,7 @@ func TestCall(t *testing.T) {
 		p.Welcome()
 		m := clienttest.Expect[*wamp.Call](p)
 		request, payload := m.Request, m.Payload.Clone()
-		switch m.Procedure {
+		switch string(m.Procedure) {
 		case "a.echo":
 			p.Send(&wamp.Result{Request: request, Payload: payload})
 		case "a.progress":

@@ -102,7 +102,7 @@ func (r *Router) upgrade(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	s, ok := wamp.ParseSerializer(strings.TrimPrefix(c.Subprotocol(), "wamp.2."))
 	if !ok {
 		return
@@ -113,7 +113,7 @@ func (r *Router) upgrade(w http.ResponseWriter, req *http.Request) {
 }
 
 func (r *Router) raw(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	p := &Peer{conn: c, r: bufio.NewReader(c)}
 	var head [4]byte
 	if _, err := io.ReadFull(p.r, head[:]); err != nil || head[0] != 0x7f {
