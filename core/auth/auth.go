@@ -24,9 +24,10 @@ import (
 
 // The authentication methods, as HELLO.Details.authmethods names them.
 const (
-	MethodAnonymous = "anonymous"
-	MethodTicket    = "ticket"
-	MethodWAMPCRA   = "wampcra"
+	MethodAnonymous  = "anonymous"
+	MethodTicket     = "ticket"
+	MethodWAMPCRA    = "wampcra"
+	MethodCryptosign = "cryptosign"
 )
 
 // provider is WELCOME.Details.authprovider of identities that come from the
@@ -96,6 +97,8 @@ func New(cfg Config) (*Authenticator, error) {
 			a.methods[name] = ticket{dir: dir}
 		case MethodWAMPCRA:
 			a.methods[name] = newWAMPCRA(dir, cmp.Or(cfg.Iterations, DefaultIterations), gate)
+		case MethodCryptosign:
+			a.methods[name] = cryptosign{dir: dir}
 		}
 	}
 	return a, nil

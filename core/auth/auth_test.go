@@ -145,8 +145,8 @@ func TestNoMatchingMethod(t *testing.T) {
 	}{
 		{"unknown", config(), []string{"telepathy"}, "anonymous, ticket, wampcra"},
 		{"security disabled", off, []string{"ticket"}, "anonymous"},
-		{"anonymous must be named", defaults, nil, "wampcra, ticket"},
-		{"zero value", auth.Config{}, []string{"anonymous"}, "wampcra, ticket"},
+		{"anonymous must be named", defaults, nil, "cryptosign, wampcra, ticket"},
+		{"zero value", auth.Config{}, []string{"anonymous"}, "cryptosign, wampcra, ticket"},
 	} {
 		_, _, err := newAuth(t, tc.cfg).Begin(t.Context(), auth.Request{AuthID: "joe", Methods: tc.methods})
 		if uri(err) != wamp.ErrNoMatchingAuthMethod || !strings.HasSuffix(err.Error(), ": "+tc.offer) {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,6 +55,8 @@ type User struct {
 	// Password is what ticket and wampcra check; empty means that neither
 	// lets the user in.
 	Password Secret
+	// Keys are the Ed25519 public keys that cryptosign accepts.
+	Keys []ed25519.PublicKey
 	// Groups are the roles that the user has beside its own name; the first
 	// is its default authrole, and without any the name is.
 	Groups []string
@@ -65,7 +68,7 @@ type User struct {
 func (c *Config) Validate() error {
 	for i, m := range c.Methods {
 		switch m {
-		case MethodAnonymous, MethodTicket, MethodWAMPCRA:
+		case MethodAnonymous, MethodTicket, MethodWAMPCRA, MethodCryptosign:
 		default:
 			return fmt.Errorf("authmethods[%d]: unknown method %q", i, m)
 		}
@@ -88,7 +91,7 @@ func (c *Config) methods() []string {
 	case c.SecurityDisabled:
 		return []string{MethodAnonymous}
 	case len(c.Methods) == 0:
-		return []string{MethodWAMPCRA, MethodTicket}
+		return []string{MethodCryptosign, MethodWAMPCRA, MethodTicket}
 	default:
 		return c.Methods
 	}
@@ -106,6 +109,11 @@ func validateUsers(users []User) error {
 		names[u.Name] = true
 		if len(u.Password) > MaxPassword {
 			return fmt.Errorf("users[%d].password: longer than %d bytes", i, MaxPassword)
+		}
+		for j, k := range u.Keys {
+			if len(k) != ed25519.PublicKeySize {
+				return fmt.Errorf("users[%d].authorized_keys[%d]: %d bytes, an Ed25519 key has %d", i, j, len(k), ed25519.PublicKeySize)
+			}
 		}
 		for j, g := range u.Groups {
 			if err := validName(g); err != nil {

@@ -36,8 +36,9 @@ type candidate struct {
 	noRole   bool   // the user has not the role that was asked for
 }
 
-// find never fails and does the same work for every name.
-func (d *directory) find(req *Request, method string) *candidate {
+// find never fails and does the same work for every name. lacks says what a
+// user lacks for the method, nothing if it can be used.
+func (d *directory) find(req *Request, method string, lacks func(*User) string) *candidate {
 	u, flaw := d.users[req.AuthID], ""
 	decoy := d.mac("decoy", req.AuthID)
 	switch {
@@ -45,8 +46,8 @@ func (d *directory) find(req *Request, method string) *candidate {
 		u, flaw = d.model(decoy), "unknown user"
 	case u.Disabled:
 		flaw = "disabled user"
-	case u.Password == "":
-		flaw = "user without password"
+	default:
+		flaw = lacks(u)
 	}
 	c := &candidate{
 		identity: Identity{AuthID: req.AuthID, AuthRole: req.AuthRole, AuthMethod: method, AuthProvider: provider},
@@ -66,6 +67,13 @@ func (d *directory) find(req *Request, method string) *candidate {
 		c.identity.Roles = roles
 	}
 	return c
+}
+
+func lacksPassword(u *User) string {
+	if u.Password == "" {
+		return "user without password"
+	}
+	return ""
 }
 
 // model picks the user whose groups a name without user pretends to have, so

@@ -14,7 +14,7 @@ type ticket struct {
 }
 
 func (t ticket) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	c := t.dir.find(req, MethodTicket)
+	c := t.dir.find(req, MethodTicket, lacksPassword)
 	return nil, &Exchange{
 		Method:    MethodTicket,
 		Challenge: wamp.Dict{},

@@ -46,7 +46,7 @@ type craChallenge struct {
 }
 
 func (w *wampcra) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	c := w.dir.find(req, MethodWAMPCRA)
+	c := w.dir.find(req, MethodWAMPCRA, lacksPassword)
 	challenge, err := json.Marshal(craChallenge{
 		AuthID:       c.identity.AuthID,
 		AuthRole:     c.identity.AuthRole,

@@ -50,11 +50,11 @@ func TestErrors(t *testing.T) {
 		{"strict uri", realm("uri_strictness = \"strict\"\ndescription = \"x\"", "Com.x"), `b.toml:2: realm[0].uri: "Com.x" is no strict URI`},
 		{"reserved realm", realm("", "bondy.x"), "b.toml:2: realm[0].uri: bondy.x is a reserved name"},
 		{"same realm", realm("", "r") + realm("", "r"), "b.toml:5: realm[1].uri: r is already defined by realm[0]"},
-		{"later method", realm("authmethods = [\"cryptosign\"]", "r"), `b.toml:3: realm[0].authmethods[0]: this release does not have "cryptosign" yet`},
+		{"later method", realm("authmethods = [\"wamp-scram\"]", "r"), `b.toml:3: realm[0].authmethods[0]: this release does not have "wamp-scram" yet`},
 		{"no method", realm("authmethods = []", "r"), "b.toml:3: realm[0].authmethods: want at least one of anonymous, ticket, wampcra"},
-		{"unknown method", realm("authmethods = [\"tickets\"]", "r"), `b.toml:3: realm[0].authmethods[0]: unknown "tickets", want one of anonymous, ticket, wampcra; did you mean "ticket"?`},
+		{"unknown method", realm("authmethods = [\"tickets\"]", "r"), `b.toml:3: realm[0].authmethods[0]: unknown "tickets", want one of anonymous, cryptosign, ticket, wampcra; did you mean "ticket"?`},
 		{"timeouts", realm("call_timeout = \"2s\"\ncall_timeout_max = \"1s\"", "r"), "b.toml:3: realm[0].call_timeout: 2s is above call_timeout_max, 1s"},
-		{"no password", realm("users = [{ username = \"joe\" }]", "r"), "b.toml:3: realm[0].users[0].password: want 1 to 1024 bytes"},
+		{"no password", realm("users = [{ username = \"joe\" }]", "r"), "b.toml:3: realm[0].users[0].password: want 1 to 1024 bytes, or authorized_keys"},
 		{"built-in name", realm("[[realm.groups]]\nname = \"all\"", "r"), "b.toml:4: realm[0].groups[0].name: all is already a built-in role"},
 		{"user and group", realm("groups = [{ name = \"a\" }]\nusers = [{ username = \"a\", password = \"x\" }]", "r"), "b.toml:4: realm[0].users[0].username: a is already the group realm[0].groups[0]"},
 		{"unknown group", realm("groups = [{ name = \"staff\" }]\nusers = [{ username = \"a\", password = \"x\", groups = [\"stuff\"] }]", "r"), `b.toml:4: realm[0].users[0].groups[0]: no group has the name "stuff"; did you mean "staff"?`},
@@ -123,7 +123,7 @@ b.toml:7: listener[0].address: port "1 \"quoted\" \"" is not a number from 0 to 
 b.toml:10: listener[0].max_connections: want a whole number, got a string
 b.toml:13: realm[0].uri: "#" is no loose URI
 b.toml:16: realm[0].users[0].password: want a string, got a number
-b.toml:17: realm[0].users[1].password: want 1 to 1024 bytes
+b.toml:17: realm[0].users[1].password: want 1 to 1024 bytes, or authorized_keys
 b.toml:18: realm[0].users[1].username: joe is already the user realm[0].users[0]
 b.toml:19: realm[0].users[1].passwort: unknown key; did you mean "password"?
 `)

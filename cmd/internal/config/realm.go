@@ -38,7 +38,7 @@ type Realm struct {
 func (r *Realm) setDefaults() {
 	r.SecurityEnabled = true
 	r.AllowConnections = true
-	r.AuthMethods = []AuthMethod{AuthAnonymous, AuthTicket, AuthWAMPCRA}
+	r.AuthMethods = []AuthMethod{AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA}
 	r.SlowConsumer = SlowDrop
 	r.URIStrictness = URILoose
 }
@@ -51,6 +51,8 @@ const (
 	AuthAnonymous AuthMethod = "anonymous"
 	AuthTicket    AuthMethod = "ticket"
 	AuthWAMPCRA   AuthMethod = "wampcra"
+	// AuthCryptosign takes a signature by one of the user's keys.
+	AuthCryptosign AuthMethod = "cryptosign"
 )
 
 // SlowConsumer is what happens to a client whose queue is full of events.
@@ -79,6 +81,8 @@ type User struct {
 	Username string `toml:"username"`
 	// Password is the secret of the methods ticket and wampcra.
 	Password Secret `toml:"password"`
+	// AuthorizedKeys are the hex Ed25519 public keys of the method cryptosign.
+	AuthorizedKeys []string `toml:"authorized_keys"`
 	// Groups are the groups of the user; the first is its default role.
 	Groups []string `toml:"groups"`
 	// Enabled false refuses the user.

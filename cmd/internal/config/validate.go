@@ -13,7 +13,7 @@ import (
 func laterSections() []string { return []string{"cluster", "uplink_listener", "uplink"} }
 func laterServices() []string { return []string{"longpoll", "gateway", "console"} }
 func laterAuthMethods() []string {
-	return []string{"password", "wamp-scram", "cryptosign", "tls", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
+	return []string{"password", "wamp-scram", "tls", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
 }
 
 // Bounds of what a configuration may say.

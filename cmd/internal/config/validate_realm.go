@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -31,7 +33,7 @@ func (r *Realm) check(p *problems, key string) {
 	}
 	for i, m := range r.AuthMethods {
 		at := element(join(key, "authmethods"), i)
-		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthTicket, AuthWAMPCRA)
+		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA)
 		if slices.Contains(r.AuthMethods[:i], m) {
 			p.addf(at, "%s is listed twice", m)
 		}
@@ -68,8 +70,13 @@ func (r *Realm) checkRoles(p *problems, key string) {
 		at := element(join(key, "users"), i)
 		take(join(at, "username"), u.Username, "the user "+at)
 		roles = append(roles, u.Username)
-		if n := len(u.Password.Reveal()); n == 0 || n > maxPassword {
-			p.addf(join(at, "password"), "want 1 to %d bytes", maxPassword)
+		if n := len(u.Password.Reveal()); n == 0 && len(u.AuthorizedKeys) == 0 || n > maxPassword {
+			p.addf(join(at, "password"), "want 1 to %d bytes, or authorized_keys", maxPassword)
+		}
+		for j, k := range u.AuthorizedKeys {
+			if b, err := hex.DecodeString(k); err != nil || len(b) != ed25519.PublicKeySize {
+				p.addf(element(join(at, "authorized_keys"), j), "want an Ed25519 public key, %d hex digits", 2*ed25519.PublicKeySize)
+			}
 		}
 		for j, g := range u.Groups {
 			checkKnown(p, element(join(at, "groups"), j), "group", g, groups)

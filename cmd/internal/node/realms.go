@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/hex"
 	"fmt"
 
 	"bondy/cmd/internal/config"
@@ -21,11 +22,15 @@ func realms(cfg *config.Config, gate *auth.Gate) ([]realm.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("realm %s: %w", r.URI, err)
 		}
+		people, err := users(r.Users)
+		if err != nil {
+			return nil, fmt.Errorf("realm %s: %w", r.URI, err)
+		}
 		out[i] = realm.Config{
 			URI: wamp.URI(r.URI),
 			Auth: auth.Config{
 				SecurityDisabled: !r.SecurityEnabled, Methods: methods(r.AuthMethods),
-				Users: users(r.Users), Gate: gate,
+				Users: people, Gate: gate,
 			},
 			Access:            rbac.Config{SecurityDisabled: !r.SecurityEnabled, Grants: grants},
 			RefuseConnections: !r.AllowConnections,
@@ -56,15 +61,22 @@ func methods(names []config.AuthMethod) []string {
 	return out
 }
 
-func users(in []config.User) []auth.User {
+func users(in []config.User) ([]auth.User, error) {
 	out := make([]auth.User, len(in))
 	for i, u := range in {
 		out[i] = auth.User{
 			Name: u.Username, Password: auth.Secret(u.Password.Reveal()),
 			Groups: u.Groups, Disabled: !u.Enabled,
 		}
+		for j, text := range u.AuthorizedKeys {
+			key, err := hex.DecodeString(text)
+			if err != nil {
+				return nil, fmt.Errorf("users[%d].authorized_keys[%d]: %w", i, j, err)
+			}
+			out[i].Keys = append(out[i].Keys, key)
+		}
 	}
-	return out
+	return out, nil
 }
 
 func grantsOf(in []config.Grant) ([]rbac.Grant, error) {
