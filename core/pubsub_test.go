@@ -70,6 +70,44 @@ func TestPublisherExclusionAndIdentification(t *testing.T) {
 	}
 }
 
+func TestBlackAndWhitelists(t *testing.T) {
+	r := coretest.Router(t)
+	p, a, b := coretest.Join(t, r), coretest.Join(t, r), coretest.Join(t, r)
+	a.Subscribe("a.b", nil)
+	b.Subscribe("a.b", nil)
+	id := func(c *coretest.Client) any { return int64(c.ID) }
+	list := func(v ...any) []any { return v }
+	for _, tc := range []struct {
+		name    string
+		options wamp.Dict
+		a, b    bool
+	}{
+		{"exclude one", wamp.Dict{"exclude": list(id(a))}, false, true},
+		{"one eligible", wamp.Dict{"eligible": list(id(a))}, true, false},
+		{"exclude wins", wamp.Dict{"eligible": list(id(a), id(b)), "exclude": list(id(b))}, true, false},
+		{"nobody eligible", wamp.Dict{"eligible": list()}, false, false},
+		{"nobody excluded", wamp.Dict{"exclude": list()}, true, true},
+		{"exclude by authid", wamp.Dict{"exclude_authid": list(a.Welcome["authid"])}, false, true},
+		{"eligible by authid", wamp.Dict{"eligible_authid": list(b.Welcome["authid"])}, false, true},
+		{"exclude by authrole", wamp.Dict{"exclude_authrole": list("anonymous")}, false, false},
+		{"eligible by authrole", wamp.Dict{"eligible_authrole": list("anonymous")}, true, true},
+		{"all whitelists must hold", wamp.Dict{"eligible": list(id(a)), "eligible_authrole": list("admin")}, false, false},
+	} {
+		p.Publish("a.b", tc.options)
+		p.Publish("a.b", nil, "end")
+		for c, want := range map[*coretest.Client]bool{a: tc.a, b: tc.b} {
+			e := coretest.Expect[*wamp.Event](c)
+			if got := e.Args == nil; got != want {
+				t.Errorf("%s: delivered %v, want %v", tc.name, got, want)
+			} else if got {
+				coretest.Expect[*wamp.Event](c)
+			}
+		}
+	}
+	p.Send(&wamp.Publish{Request: p.Next(), Topic: "a.b", Options: wamp.Dict{"eligible": "everyone"}})
+	p.ExpectAbort(wamp.ErrProtocolViolation)
+}
+
 func TestSubscribeTwiceIsOneSubscription(t *testing.T) {
 	r := coretest.Router(t)
 	p, s := coretest.Join(t, r), coretest.Join(t, r)

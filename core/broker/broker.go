@@ -3,7 +3,7 @@
 // methods run in the goroutine of the session that asks, find the receivers
 // without a lock, and leave one shared frame per subscription in their queues.
 //
-// Lock order: the index's writer lock, then Broker.mu, then a receiver's queue
+// Lock order: Broker.mu, the index's writer lock, then a receiver's queue
 // lock. Publishing takes the last alone.
 package broker
 
@@ -30,8 +30,9 @@ type Broker struct {
 	cfg   Config
 	index pattern.Index[*subscription]
 
-	mu   sync.Mutex
-	byID map[wamp.ID]*subscription
+	mu        sync.Mutex // held by the one who changes subscriptions
+	byID      map[wamp.ID]*subscription
+	observers map[*observer]struct{}
 }
 
 // subscription is one topic or pattern that somebody is subscribed to. It
@@ -41,6 +42,7 @@ type subscription struct {
 	match   wamp.Match
 	uri     wamp.URI
 	members pattern.Set[subscriber]
+	holders peer.Holders // guarded by Broker.mu
 }
 
 // subscriber is one session's hold on a subscription.
@@ -54,7 +56,7 @@ type member = pattern.Member[subscriber]
 
 // New makes a broker without subscriptions.
 func New(cfg Config) *Broker {
-	return &Broker{cfg: cfg, byID: make(map[wamp.ID]*subscription)}
+	return &Broker{cfg: cfg, byID: make(map[wamp.ID]*subscription), observers: make(map[*observer]struct{})}
 }
 
 // Subscriptions is the number of topics and patterns subscribed to.
@@ -91,7 +93,7 @@ func (s *Session) Subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match) 
 	if limit := s.br.cfg.MaxSubscriptions; limit > 0 && len(s.held) >= limit {
 		return wamp.Errorf(wamp.ErrUnavailable, "this session holds %d subscriptions, the most it may", limit)
 	}
-	h, err := s.br.add(id, match, m.Topic, s.peer)
+	h, err := s.br.add(b, id, match, m.Topic, s.peer)
 	if err != nil {
 		return err
 	}
@@ -105,28 +107,31 @@ func (s *Session) Subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match) 
 
 // add makes p a member; its gate is still shut, so that no event precedes
 // SUBSCRIBED.
-func (br *Broker) add(id wamp.ID, match wamp.Match, uri wamp.URI, p *peer.Peer) (h *member, err error) {
+func (br *Broker) add(b *peer.Batch, id wamp.ID, match wamp.Match, uri wamp.URI, p *peer.Peer) (h *member, err error) {
+	br.mu.Lock()
+	defer br.mu.Unlock()
 	br.index.Update(match, uri, func(sub *subscription, ok bool) (*subscription, bool) {
 		if !ok {
-			if sub, err = br.create(id, match, uri); err != nil {
+			if other, taken := br.byID[id]; taken {
+				err = wamp.Errorf(wamp.ErrUnavailable, "the id of this topic is taken by %s %q", other.match, other.uri)
 				return nil, false
 			}
+			sub = &subscription{id: id, match: match, uri: uri}
+			br.byID[id] = sub
 		}
 		h = sub.members.Add(subscriber{peer: p, sub: sub})
 		return sub, true
 	})
+	if err == nil {
+		sub := h.Value.sub
+		br.notifyLocked(b, sub, sub.holders.Add(p.Via))
+	}
 	return h, err
 }
 
-func (br *Broker) create(id wamp.ID, match wamp.Match, uri wamp.URI) (*subscription, error) {
-	br.mu.Lock()
-	defer br.mu.Unlock()
-	if other, taken := br.byID[id]; taken {
-		return nil, wamp.Errorf(wamp.ErrUnavailable, "the id of this topic is taken by %s %q", other.match, other.uri)
-	}
-	sub := &subscription{id: id, match: match, uri: uri}
-	br.byID[id] = sub
-	return sub, nil
+// SubscriptionID is the id of a subscription, whether or not it exists.
+func (s *Session) SubscriptionID(match wamp.Match, topic wamp.URI) wamp.ID {
+	return s.br.cfg.ID(match, topic)
 }
 
 // Unsubscribe ends the session's hold on a subscription and queues
@@ -137,31 +142,33 @@ func (s *Session) Unsubscribe(b *peer.Batch, m *wamp.Unsubscribe) error {
 		return wamp.Errorf(wamp.ErrNoSuchSubscription, "this session holds no subscription %d", m.Subscription)
 	}
 	delete(s.held, m.Subscription)
-	s.br.remove(h)
+	s.br.remove(b, h)
 	f := peer.NewFrame(&wamp.Unsubscribed{Request: m.Request})
 	defer f.Free()
 	s.peer.Shut(b, f, &h.Value.gate)
 	return nil
 }
 
-func (br *Broker) remove(h *member) {
-	br.index.Update(h.Value.sub.match, h.Value.sub.uri, func(sub *subscription, _ bool) (*subscription, bool) {
+func (br *Broker) remove(b *peer.Batch, h *member) {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	sub := h.Value.sub
+	br.index.Update(sub.match, sub.uri, func(*subscription, bool) (*subscription, bool) {
 		sub.members.Remove(h)
 		if sub.members.Len() > 0 {
 			return sub, true
 		}
-		br.mu.Lock()
-		defer br.mu.Unlock()
 		delete(br.byID, sub.id)
 		return nil, false
 	})
+	br.notifyLocked(b, sub, sub.holders.Remove(h.Value.peer.Via))
 }
 
 // Leave ends everything that the session holds. The peer's queue is closed
 // already, so that nothing can be sent to it meanwhile.
-func (s *Session) Leave() {
+func (s *Session) Leave(b *peer.Batch) {
 	for _, h := range s.held {
-		s.br.remove(h)
+		s.br.remove(b, h)
 	}
 	s.held = nil
 }

@@ -1,14 +1,16 @@
 package broker
 
 import (
+	"slices"
+
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
 // Publish sends an event to every session whose subscription matches m's
 // topic, once per subscription, and queues PUBLISHED if m asks for it
-// (sections "Publisher Exclusion" and "Publisher Identification"). The caller
-// has checked the URI.
+// (sections "Publisher Exclusion", "Publisher Identification" and "Subscriber
+// Black- and Whitelisting"). The caller has checked the URI.
 func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	o, err := readOptions(m.Options)
 	if err != nil {
@@ -17,26 +19,16 @@ func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	if o.disclose && s.br.cfg.NoDisclosure {
 		return wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose publishers")
 	}
-	publication := wamp.RandomID()
-	var room [8]*subscription
-	if matches := s.br.index.Match(room[:0], m.Topic); len(matches) > 0 {
-		f := peer.NewFrame(nil)
-		defer f.Free()
-		for _, sub := range matches {
-			f.Event = wamp.Event{
-				Subscription: sub.id, Publication: publication,
-				Details: s.details(sub, m.Topic, o.disclose), Payload: m.Payload,
-			}
-			f.Set(&f.Event)
-			for h := range sub.members.All {
-				if h.peer != s.peer || o.includeMe {
-					h.peer.Send(b, f, peer.Droppable, &h.gate)
-				}
-			}
-		}
+	p := publication{
+		id: wamp.RandomID(), topic: m.Topic, payload: m.Payload,
+		includeMe: o.includeMe, filter: o.filter,
 	}
+	if o.disclose {
+		p.publisher = s.peer.Disclosed("publisher")
+	}
+	s.deliver(b, &p)
 	if o.acknowledge {
-		f := peer.NewFrame(&wamp.Published{Request: m.Request, Publication: publication})
+		f := peer.NewFrame(&wamp.Published{Request: m.Request, Publication: p.id})
 		defer f.Free()
 		s.peer.Send(b, f, peer.Reply, nil)
 	}
@@ -50,42 +42,82 @@ func Acknowledge(m *wamp.Publish) bool {
 	return ack
 }
 
-type options struct{ acknowledge, includeMe, disclose bool }
+// publication is one event on its way to all its subscribers.
+type publication struct {
+	id        wamp.ID
+	topic     wamp.URI
+	payload   wamp.Payload
+	publisher wamp.Dict // what is disclosed of the publisher
+	includeMe bool
+	filter    *filter
+	hops      int64 // bridges crossed
+}
 
-func readOptions(d wamp.Dict) (o options, err error) {
-	if len(d) == 0 {
-		return o, nil
+// deliver queues an EVENT for each subscription that matches.
+func (s *Session) deliver(b *peer.Batch, p *publication) {
+	var room [8]*subscription
+	matches := s.br.index.Match(room[:0], p.topic)
+	if len(matches) == 0 {
+		return
 	}
-	if o.acknowledge, err = d.Bool("acknowledge"); err != nil {
-		return o, err
-	}
-	if o.disclose, err = d.Bool("disclose_me"); err != nil {
-		return o, err
-	}
-	if _, ok := d["exclude_me"]; ok {
-		exclude, err := d.Bool("exclude_me")
-		if err != nil {
-			return o, err
+	f := peer.NewFrame(nil)
+	defer f.Free()
+	var crossing crossing
+	for _, sub := range matches {
+		f.Event = wamp.Event{Subscription: sub.id, Publication: p.id, Details: p.details(sub), Payload: p.payload}
+		f.Set(&f.Event)
+		for h := range sub.members.All {
+			switch to := h.peer; {
+			case to.Via != nil:
+				if to.Via != s.peer.Via {
+					crossing.send(b, p, h)
+				}
+			case to == s.peer && !p.includeMe:
+			case p.filter == nil || p.filter.allows(to):
+				to.Send(b, f, peer.Droppable, &h.gate)
+			}
 		}
-		o.includeMe = !exclude
 	}
-	return o, nil
+	crossing.free()
 }
 
 // details of the EVENT for sub: the topic where the subscription does not tell
 // it, and the publisher where it wants to be known. Nil is the common case.
-func (s *Session) details(sub *subscription, topic wamp.URI, disclose bool) wamp.Dict {
-	if sub.match == wamp.MatchExact && !disclose {
-		return nil
+func (p *publication) details(sub *subscription) wamp.Dict {
+	if sub.match == wamp.MatchExact {
+		return p.publisher
 	}
 	d := make(wamp.Dict, 4)
-	if sub.match != wamp.MatchExact {
-		d["topic"] = string(topic)
+	for k, v := range p.publisher {
+		d[k] = v
 	}
-	if disclose {
-		d["publisher"] = s.peer.Session
-		d["publisher_authid"] = s.peer.AuthID
-		d["publisher_authrole"] = s.peer.AuthRole
-	}
+	d["topic"] = string(p.topic)
 	return d
+}
+
+// crossing is a publication on its way over bridges: each gets it once, however
+// many of its subscriptions match, with everything that the other router needs
+// to deliver it.
+type crossing struct {
+	frame *peer.Frame
+	seen  []*peer.Peer
+}
+
+func (c *crossing) send(b *peer.Batch, p *publication, h *subscriber) {
+	if slices.Contains(c.seen, h.peer) {
+		return
+	}
+	c.seen = append(c.seen, h.peer)
+	if c.frame == nil {
+		c.frame = peer.NewFrame(&wamp.Event{
+			Subscription: h.sub.id, Publication: p.id, Details: p.bridged(), Payload: p.payload,
+		})
+	}
+	h.peer.Send(b, c.frame, peer.Droppable, &h.gate)
+}
+
+func (c *crossing) free() {
+	if c.frame != nil {
+		c.frame.Free()
+	}
 }

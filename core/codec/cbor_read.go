@@ -31,6 +31,7 @@ const (
 const (
 	tagBignum         = 2
 	tagNegativeBignum = 3
+	tagUint8Array     = 64 // RFC 8746
 	tagSelfDescribed  = 55799
 )
 
@@ -52,6 +53,10 @@ func (r *reader) nextCBOR() token {
 		}
 		switch n {
 		case tagSelfDescribed:
+		case tagUint8Array:
+			if r.i >= len(r.b) || r.b[r.i]&0xe0 != cborBinary {
+				tagged = cborTagged
+			}
 		case tagBignum, tagNegativeBignum:
 			if r.i < len(r.b) && r.b[r.i]&0xe0 == cborBinary && tagged == notForeign {
 				return r.bignum(n == tagNegativeBignum)

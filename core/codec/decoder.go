@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"math"
 
 	"bondy/core/wamp"
 )
@@ -251,6 +252,12 @@ func (d *Decoder) id(name string, least uint64) wamp.ID {
 	d.require(name)
 	at := d.r.i
 	t := d.r.value()
+	if t.kind == kindFloat && d.r.serializer != wamp.JSON {
+		// encoders of JavaScript write integers beyond 32 bits so
+		if f := t.float(); f >= 0 && f <= float64(wamp.MaxID) && f == math.Trunc(f) {
+			t = uintToken(uint64(f))
+		}
+	}
 	if t.kind != kindInt || t.n < least || t.n > uint64(wamp.MaxID) {
 		d.unfit(at, fmt.Sprintf("an integer from %d to 2^53", least), t)
 		return 0
@@ -292,8 +299,12 @@ func (d *Decoder) dict(name string) wamp.Dict {
 	return d.openDict()
 }
 
+// openDict reads options or details. "Attributes unknown to an implementation
+// MUST be ignored", also when their value means nothing to us.
 func (d *Decoder) openDict() wamp.Dict {
 	t := d.head("a dict", kindDict)
+	d.r.lenient = true
+	defer func() { d.r.lenient = false }()
 	return d.r.pairs(t)
 }
 

@@ -54,9 +54,12 @@ func (r *reader) nextMessagePack() token {
 	}
 }
 
-// extension reads the type and the n bytes of an extension.
+// extension reads the type and the n bytes of an extension. A zero byte of type
+// 0 is how encoders of JavaScript write undefined.
 func (r *reader) extension(n uint64) token {
-	r.lead()
-	r.take(n)
+	kind, _ := r.lead()
+	if b := r.take(n); kind == 0 && len(b) == 1 && b[0] == 0 {
+		return token{kind: kindNull}
+	}
 	return token{kind: kindBinary, foreign: msgpackExtension}
 }

@@ -108,7 +108,8 @@ type reader struct {
 	serializer wamp.Serializer
 	depth      int // of the list or dict being read
 	maxDepth   int
-	left       int // how many more values are accepted
+	left       int  // how many more values are accepted
+	lenient    bool // what has no counterpart is read as null
 	b          []byte
 	i          int
 	raw        []byte // of the last token
@@ -168,9 +169,16 @@ func (r *reader) value() token {
 	at := r.i
 	t := r.next()
 	switch {
-	case t.foreign != notForeign:
+	case t.foreign == notForeign:
+	case r.lenient && t.foreign == cborTagged:
+		t.foreign = notForeign
+	case r.lenient:
+		return token{kind: kindNull}
+	default:
 		r.failAt(at, "%s has no counterpart", t.foreign)
 		return token{}
+	}
+	switch {
 	case r.serializer != wamp.JSON:
 		return t
 	case t.kind == kindNumber:

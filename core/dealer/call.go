@@ -1,6 +1,7 @@
 package dealer
 
 import (
+	"maps"
 	"time"
 
 	"bondy/core/peer"
@@ -32,22 +33,28 @@ func (s *Session) Call(b *peer.Batch, m *wamp.Call) error {
 	if err != nil {
 		return err
 	}
+	return s.route(b, m, o)
+}
+
+// route finds the callee and invokes it.
+func (s *Session) route(b *peer.Batch, m *wamp.Call, o callOptions) error {
 	if s.full() {
 		return wamp.Errorf(wamp.ErrUnavailable, "this session has %d calls under way, the most it may", s.d.cfg.MaxCalls)
 	}
-	reg, ok := s.d.index.Best(m.Procedure, nil)
+	via := s.peer.Via
+	var h *callee
+	reg, ok := s.d.index.Best(m.Procedure, func(r *registration) bool {
+		h = r.pick(via)
+		return h != nil
+	})
 	if !ok {
-		return noSuchProcedure(m.Procedure)
-	}
-	h := reg.pick()
-	if h == nil {
 		return noSuchProcedure(m.Procedure)
 	}
 	status, err := s.invoke(b, h, m, o)
 	if status == peer.Sent || err != nil {
 		return err
 	}
-	for _, h := range reg.others(h) {
+	for _, h := range reg.others(h, via) {
 		next, err := s.invoke(b, h, m, o)
 		if next == peer.Sent || err != nil {
 			return err
@@ -73,9 +80,14 @@ func (s *Session) full() bool {
 	return s.calls.n >= s.d.cfg.MaxCalls
 }
 
+// maxTimeoutMS is the longest timeout in milliseconds that a Duration holds.
+const maxTimeoutMS = int64(1<<63-1) / int64(time.Millisecond)
+
 type callOptions struct {
 	progress, disclose bool
 	timeout            time.Duration
+	caller             wamp.Dict // of a caller behind a bridge, as it is disclosed
+	hops               int64     // bridges crossed
 }
 
 func (s *Session) readCall(d wamp.Dict) (o callOptions, err error) {
@@ -105,8 +117,7 @@ func (s *Session) readCall(d wamp.Dict) (o callOptions, err error) {
 		return o, wamp.Errorf(wamp.ErrInvalidArgument, "CALL.Options.timeout is %d: it must be 0 or a number of milliseconds", ms)
 	}
 	if ms > 0 {
-		const most = int64(1<<63-1) / int64(time.Millisecond)
-		o.timeout = time.Duration(min(ms, most)) * time.Millisecond
+		o.timeout = time.Duration(min(ms, maxTimeoutMS)) * time.Millisecond
 	}
 	if limit := s.d.cfg.MaxTimeout; limit > 0 && (o.timeout == 0 || o.timeout > limit) {
 		o.timeout = limit
@@ -157,17 +168,22 @@ func (s *Session) invoke(b *peer.Batch, h *callee, m *wamp.Call, o callOptions) 
 func (c *call) details(h *callee, procedure wamp.URI, o callOptions) wamp.Dict {
 	forward := c.timeout > 0 && h.forwardTimeout && h.sess.peer.Features.Has(peer.CalleeTimeout)
 	disclose := o.disclose || h.discloseCaller
-	if h.reg.match == wamp.MatchExact && !disclose && !c.progress && !forward {
+	bridged := h.sess.peer.Via != nil
+	if h.reg.match == wamp.MatchExact && !disclose && !c.progress && !forward && !bridged {
 		return nil
 	}
 	d := make(wamp.Dict, 6)
-	if h.reg.match != wamp.MatchExact {
+	if h.reg.match != wamp.MatchExact || bridged {
 		d["procedure"] = string(procedure)
 	}
-	if disclose {
-		d["caller"] = c.caller.peer.Session
-		d["caller_authid"] = c.caller.peer.AuthID
-		d["caller_authrole"] = c.caller.peer.AuthRole
+	if bridged {
+		d["_hops"] = o.hops + 1
+	}
+	switch {
+	case disclose && o.caller != nil:
+		maps.Copy(d, o.caller)
+	case disclose:
+		maps.Copy(d, c.caller.peer.Disclosed("caller"))
 	}
 	if c.progress {
 		d["receive_progress"] = true

@@ -3,8 +3,8 @@
 // own but the timers of calls that asked for a timeout, and does no I/O: its
 // methods run in the goroutine of the session that asks.
 //
-// Lock order: the index's writer lock, then Dealer.mu or registration.mu; and
-// on the way of a call the callee's Session.invMu, then the caller's
+// Lock order: Dealer.mu, the index's writer lock, then registration.mu; and on
+// the way of a call the callee's Session.invMu, then the caller's
 // Session.callMu, then a queue lock. A call that has begun is guarded by its
 // callee's invMu.
 package dealer
@@ -41,13 +41,14 @@ type Dealer struct {
 	cfg   Config
 	index pattern.Index[*registration]
 
-	mu   sync.Mutex
-	byID map[wamp.ID]*registration
+	mu        sync.Mutex // held by the one who changes registrations
+	byID      map[wamp.ID]*registration
+	observers map[*observer]struct{}
 }
 
 // New makes a dealer without registrations.
 func New(cfg Config) *Dealer {
-	return &Dealer{cfg: cfg, byID: make(map[wamp.ID]*registration)}
+	return &Dealer{cfg: cfg, byID: make(map[wamp.ID]*registration), observers: make(map[*observer]struct{})}
 }
 
 // Registrations is the number of procedures and patterns registered.
@@ -84,11 +85,15 @@ func (d *Dealer) Join(p *peer.Peer) *Session {
 // closed already.
 func (s *Session) Leave(b *peer.Batch) {
 	for _, h := range s.held {
-		s.d.remove(h)
+		s.d.remove(b, h)
 	}
 	s.held = nil
+	uri, text := wamp.ErrCanceled, "the callee left before it answered"
+	if s.peer.Via != nil {
+		uri, text = wamp.ErrNetworkFailure, "the link to "+s.peer.Via.Name+" went down before the answer came"
+	}
 	for _, c := range s.leaveCallee() {
-		c.fail(b, wamp.ErrCanceled, "the callee left before it answered")
+		c.fail(b, uri, text)
 	}
 	s.callMu.Lock()
 	calls := s.calls.drain()

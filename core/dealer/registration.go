@@ -1,154 +1,98 @@
 package dealer
 
 import (
-	"math/rand/v2"
-	"slices"
 	"sync"
 
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
-// invoke is the policy by which a shared registration picks a callee (section
-// "Shared Registration").
-type invoke uint8
-
-const (
-	single invoke = iota
-	first
-	last
-	roundRobin
-	random
-)
-
-func parseInvoke(name string) (invoke, error) {
-	switch name {
-	case "", "single":
-		return single, nil
-	case "first":
-		return first, nil
-	case "last":
-		return last, nil
-	case "roundrobin":
-		return roundRobin, nil
-	case "random":
-		return random, nil
-	default:
-		return single, wamp.Errorf(wamp.ErrInvalidArgument,
-			"unknown invocation policy %q: use single, first, last, roundrobin or random", name)
-	}
-}
-
 // registration is one procedure or pattern that somebody registered. It exists
-// in the index exactly as long as it has callees.
+// in the index exactly as long as it has callees. Callees of this node and
+// those behind bridges stand beside each other: the former win, and the latter
+// neither conflict with them nor among themselves.
 type registration struct {
-	id     wamp.ID
-	match  wamp.Match
-	uri    wamp.URI
-	invoke invoke
+	id      wamp.ID
+	match   wamp.Match
+	uri     wamp.URI
+	holders peer.Holders // guarded by Dealer.mu
 
-	mu   sync.Mutex
-	list []*callee // in order of registration; nil where one left
-	live int
-	turn int // where round robin goes on
+	mu      sync.Mutex
+	local   group
+	bridged group
 }
 
 // callee is one session's hold on a registration.
 type callee struct {
 	reg            *registration
 	sess           *Session
-	pos            int // in reg.list
+	pos            int // in its group
 	gate           peer.Gate
 	discloseCaller bool
 	forwardTimeout bool
 }
 
-// add appends h; O(1).
-func (r *registration) add(h *callee) {
+// add makes h a callee, or says why it cannot be one.
+func (r *registration) add(h *callee, policy invoke) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h.reg, h.pos = r, len(r.list)
-	r.list = append(r.list, h)
-	r.live++
-}
-
-// remove takes h out and returns how many are left; O(1) amortized.
-func (r *registration) remove(h *callee) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list[h.pos] = nil
-	r.live--
-	if r.live < len(r.list)/2 {
-		r.compact()
-	}
-	return r.live
-}
-
-func (r *registration) compact() {
-	kept := make([]*callee, 0, max(8, r.live+r.live/2))
-	turn := 0
-	for i, h := range r.list {
-		if i == r.turn {
-			turn = len(kept)
-		}
-		if h != nil {
-			h.pos = len(kept)
-			kept = append(kept, h)
+	g := r.group(h)
+	if g == &r.local && g.live > 0 {
+		switch {
+		case g.policy == single && policy == single:
+			return wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already", r.uri)
+		case g.policy != policy:
+			return wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already with another invocation policy", r.uri)
 		}
 	}
-	r.list, r.turn = kept, turn
-}
-
-func (r *registration) has(s *Session) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.list, func(h *callee) bool { return h != nil && h.sess == s })
-}
-
-// pick chooses the callee of the next call, nil if there is none. At least
-// half of the list is alive, so that each search is short.
-func (r *registration) pick() *callee {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.live == 0 {
-		return nil
+	if g.live == 0 {
+		g.policy = policy
 	}
-	switch n := len(r.list); r.invoke {
-	case last:
-		for i := n - 1; i >= 0; i-- {
-			if r.list[i] != nil {
-				return r.list[i]
-			}
-		}
-	case random:
-		for {
-			if h := r.list[rand.IntN(n)]; h != nil { //nolint:gosec // load balancing, not a secret
-				return h
-			}
-		}
-	case roundRobin:
-		for {
-			h := r.list[r.turn%n]
-			r.turn = (r.turn + 1) % n
-			if h != nil {
-				return h
-			}
-		}
-	case single, first:
-		for _, h := range r.list {
-			if h != nil {
-				return h
-			}
-		}
-	}
+	h.reg = r
+	g.add(h)
 	return nil
 }
 
-// others lists the callees but h, for a call that h could not take.
-func (r *registration) others(h *callee) []*callee {
+// remove takes h out and reports whether any callee is left.
+func (r *registration) remove(h *callee) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.list), func(o *callee) bool { return o == nil || o == h })
+	r.group(h).remove(h)
+	return r.local.live+r.bridged.live > 0
+}
+
+func (r *registration) group(h *callee) *group {
+	if h.sess.peer.Via != nil {
+		return &r.bridged
+	}
+	return &r.local
+}
+
+// pick chooses the callee of a call that came over via, nil if there is none.
+func (r *registration) pick(via *peer.Bridge) *callee {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.local.pick(nil); h != nil {
+		return h
+	}
+	return r.bridged.pick(via)
+}
+
+// others lists the callees but h, for a call that h could not take.
+func (r *registration) others(h *callee, via *peer.Bridge) []*callee {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bridged.others(r.local.others(nil, h, nil), h, via)
+}
+
+// policy is the one by which callees are picked now.
+func (r *registration) policy() invoke {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.local.live > 0 {
+		return r.local.policy
+	}
+	return r.bridged.policy
 }
 
 // Register makes the session a callee of m's procedure under match, whose URI
@@ -158,11 +102,14 @@ func (s *Session) Register(b *peer.Batch, m *wamp.Register, match wamp.Match) er
 	if err != nil {
 		return err
 	}
+	id := s.d.cfg.ID(match, m.Procedure)
+	if _, twice := s.held[id]; twice {
+		return wamp.Errorf(wamp.ErrProcedureExists, "this session has registered %q already", m.Procedure)
+	}
 	if limit := s.d.cfg.MaxRegistrations; limit > 0 && len(s.held) >= limit {
 		return wamp.Errorf(wamp.ErrUnavailable, "this session holds %d registrations, the most it may", limit)
 	}
-	id := s.d.cfg.ID(match, m.Procedure)
-	if err := s.d.add(id, match, m.Procedure, policy, h); err != nil {
+	if err := s.d.add(b, id, match, m.Procedure, policy, h); err != nil {
 		return err
 	}
 	if s.held == nil {
@@ -173,6 +120,11 @@ func (s *Session) Register(b *peer.Batch, m *wamp.Register, match wamp.Match) er
 	defer f.Free()
 	s.peer.Open(b, f, &h.gate)
 	return nil
+}
+
+// RegistrationID is the id of a registration, whether or not it exists.
+func (s *Session) RegistrationID(match wamp.Match, procedure wamp.URI) wamp.ID {
+	return s.d.cfg.ID(match, procedure)
 }
 
 func (s *Session) readRegister(m *wamp.Register) (*callee, invoke, error) {
@@ -199,37 +151,25 @@ func (s *Session) readRegister(m *wamp.Register) (*callee, invoke, error) {
 
 // add makes h a callee; its gate is still shut, so that no invocation precedes
 // REGISTERED.
-func (d *Dealer) add(id wamp.ID, match wamp.Match, uri wamp.URI, policy invoke, h *callee) (err error) {
-	d.index.Update(match, uri, func(r *registration, ok bool) (*registration, bool) {
-		switch {
-		case !ok:
-			if r, err = d.create(id, match, uri, policy); err != nil {
-				return nil, false
-			}
-		case r.invoke == single && policy == single:
-			err = wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already", uri)
-		case r.invoke != policy:
-			err = wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already with another invocation policy", uri)
-		case r.has(h.sess):
-			err = wamp.Errorf(wamp.ErrProcedureExists, "this session has registered %q already", uri)
-		}
-		if err == nil {
-			r.add(h)
-		}
-		return r, true
-	})
-	return err
-}
-
-func (d *Dealer) create(id wamp.ID, match wamp.Match, uri wamp.URI, policy invoke) (*registration, error) {
+func (d *Dealer) add(b *peer.Batch, id wamp.ID, match wamp.Match, uri wamp.URI, policy invoke, h *callee) (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if other, taken := d.byID[id]; taken {
-		return nil, wamp.Errorf(wamp.ErrUnavailable, "the id of this procedure is taken by %s %q", other.match, other.uri)
+	d.index.Update(match, uri, func(r *registration, ok bool) (*registration, bool) {
+		if !ok {
+			if other, taken := d.byID[id]; taken {
+				err = wamp.Errorf(wamp.ErrUnavailable, "the id of this procedure is taken by %s %q", other.match, other.uri)
+				return nil, false
+			}
+			r = &registration{id: id, match: match, uri: uri}
+			d.byID[id] = r
+		}
+		err = r.add(h, policy)
+		return r, true
+	})
+	if err == nil {
+		d.notifyLocked(b, h.reg, h.reg.holders.Add(h.sess.peer.Via))
 	}
-	r := &registration{id: id, match: match, uri: uri, invoke: policy}
-	d.byID[id] = r
-	return r, nil
+	return err
 }
 
 // Unregister withdraws the session from a registration and queues
@@ -241,21 +181,23 @@ func (s *Session) Unregister(b *peer.Batch, m *wamp.Unregister) error {
 		return wamp.Errorf(wamp.ErrNoSuchRegistration, "this session holds no registration %d", m.Registration)
 	}
 	delete(s.held, m.Registration)
-	s.d.remove(h)
+	s.d.remove(b, h)
 	f := peer.NewFrame(&wamp.Unregistered{Request: m.Request})
 	defer f.Free()
 	s.peer.Shut(b, f, &h.gate)
 	return nil
 }
 
-func (d *Dealer) remove(h *callee) {
-	d.index.Update(h.reg.match, h.reg.uri, func(r *registration, _ bool) (*registration, bool) {
-		if r.remove(h) > 0 {
+func (d *Dealer) remove(b *peer.Batch, h *callee) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := h.reg
+	d.index.Update(r.match, r.uri, func(*registration, bool) (*registration, bool) {
+		if r.remove(h) {
 			return r, true
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
 		delete(d.byID, r.id)
 		return nil, false
 	})
+	d.notifyLocked(b, r, r.holders.Remove(h.sess.peer.Via))
 }

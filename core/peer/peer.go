@@ -11,7 +11,24 @@ type Peer struct {
 	AuthID, AuthRole string
 	// Features are what the peer announced.
 	Features Features
+	// Via is the bridge that the peer speaks for, nil for a session of this
+	// node's own. What came in by a bridge does not go out by it.
+	Via *Bridge
 	*Queue
+}
+
+// Bridge stands for another router that is connected by links. All links to
+// one cluster share a Bridge.
+type Bridge struct {
+	// Name is for logs and errors.
+	Name string
+}
+
+// Disclosed is what others may learn of p, under keys that begin with as:
+// publisher or caller (sections "Publisher Identification" and "Caller
+// Identification").
+func (p *Peer) Disclosed(as string) wamp.Dict {
+	return wamp.Dict{as: p.Session, as + "_authid": p.AuthID, as + "_authrole": p.AuthRole}
 }
 
 // Features are the roles and features that a client announced in HELLO

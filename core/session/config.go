@@ -36,7 +36,8 @@ func roles() map[string]any {
 		return map[string]any{"features": m}
 	}
 	return map[string]any{
-		"broker": features("publisher_identification", "publisher_exclusion", "pattern_based_subscription"),
+		"broker": features("publisher_identification", "publisher_exclusion", "subscriber_blackwhite_listing",
+			"pattern_based_subscription"),
 		"dealer": features("caller_identification", "call_timeout", "call_canceling", "progressive_call_results",
 			"pattern_based_registration", "shared_registration"),
 	}

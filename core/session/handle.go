@@ -13,6 +13,9 @@ func (s *Session) handle(m wamp.Message) error {
 	case *wamp.Call:
 		return s.call(m)
 	case *wamp.Yield:
+		if err := plain(m.Type(), m.Options); err != nil {
+			return err
+		}
 		return s.answer(m.Type(), func() error { return s.dealer.Yield(s.batch, m) })
 	case *wamp.Publish:
 		return s.publish(m)
@@ -46,6 +49,9 @@ func (s *Session) call(m *wamp.Call) error {
 	if err := s.request(m.Type(), m.Request, peer.Caller); err != nil {
 		return err
 	}
+	if err := plain(m.Type(), m.Options); err != nil {
+		return err
+	}
 	err := s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
 	if err == nil && m.Procedure.Reserved() {
 		err = wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", m.Procedure)
@@ -60,6 +66,9 @@ func (s *Session) call(m *wamp.Call) error {
 // "PUBLISH").
 func (s *Session) publish(m *wamp.Publish) error {
 	if err := s.request(m.Type(), m.Request, peer.Publisher); err != nil {
+		return err
+	}
+	if err := plain(m.Type(), m.Options); err != nil {
 		return err
 	}
 	err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
@@ -149,6 +158,17 @@ func (s *Session) permit(p rbac.Permission, uri wamp.URI, match wamp.Match) erro
 	}
 	if !s.rights.Decide(p, uri, match) {
 		return wamp.Errorf(wamp.ErrNotAuthorized, "%s has no grant of %s on %q", s.who.AuthID, p, uri)
+	}
+	return nil
+}
+
+// plain refuses payload passthru mode, which this router does not announce
+// (section "Payload Passthru Mode").
+func plain(t wamp.MessageType, options wamp.Dict) error {
+	if len(options) > 0 {
+		if _, ok := options["ppt_scheme"]; ok {
+			return wamp.Violationf("%s.Options.ppt_scheme: payload passthru mode is not announced", t)
+		}
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *Session) leave() {
 	s.queue.Close()
 	s.realm.Leave(s.id)
 	s.routing = true
-	s.broker.Leave()
+	s.broker.Leave(s.batch)
 	s.dealer.Leave(s.batch)
 	s.routing = false
 	s.log.Debug("session closed")

@@ -4,15 +4,15 @@ package wamp
 // codecs produce: nil, bool, int64 (uint64 above 2^63-1), float64, string,
 // []byte, []any and map[string]any. A nil Dict is empty.
 //
-// The typed readers below return the zero value when the key is absent and a
-// protocol violation when the value has another type: "integers MUST NOT be
+// The typed readers below return the zero value when the key is absent or null
+// (clients write an option that was not given so) and a protocol violation when the value has another type: "integers MUST NOT be
 // used instead of boolean value", and no message is polymorphic.
 type Dict map[string]any
 
 // Bool reads a boolean.
 func (d Dict) Bool(key string) (bool, error) {
-	v, ok := d[key]
-	if !ok {
+	v := d[key]
+	if v == nil {
 		return false, nil
 	}
 	b, ok := v.(bool)
@@ -24,8 +24,8 @@ func (d Dict) Bool(key string) (bool, error) {
 
 // String reads a string.
 func (d Dict) String(key string) (string, error) {
-	v, ok := d[key]
-	if !ok {
+	v := d[key]
+	if v == nil {
 		return "", nil
 	}
 	s, ok := v.(string)
@@ -37,8 +37,8 @@ func (d Dict) String(key string) (string, error) {
 
 // Int reads an integer that fits an int64.
 func (d Dict) Int(key string) (int64, error) {
-	v, ok := d[key]
-	if !ok {
+	v := d[key]
+	if v == nil {
 		return 0, nil
 	}
 	i, ok := v.(int64)
@@ -50,8 +50,8 @@ func (d Dict) Int(key string) (int64, error) {
 
 // Dict reads a nested dictionary.
 func (d Dict) Dict(key string) (Dict, error) {
-	v, ok := d[key]
-	if !ok {
+	v := d[key]
+	if v == nil {
 		return nil, nil
 	}
 	m, ok := v.(map[string]any)
@@ -63,8 +63,8 @@ func (d Dict) Dict(key string) (Dict, error) {
 
 // List reads a list.
 func (d Dict) List(key string) ([]any, error) {
-	v, ok := d[key]
-	if !ok {
+	v := d[key]
+	if v == nil {
 		return nil, nil
 	}
 	l, ok := v.([]any)

@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"bondy/core/peer"
+	"bondy/core/wamp"
+)
+
+// MaxHops is how many bridges a message may cross; more is a loop.
+const MaxHops = 4
+
+// bridged are the details of an EVENT that crosses a bridge: the topic always,
+// the publisher as it is disclosed, the black- and whitelists, and the number
+// of bridges crossed. The other router takes them apart in Forward.
+func (p *publication) bridged() wamp.Dict {
+	d := wamp.Dict{"topic": string(p.topic), "_hops": p.hops + 1}
+	for k, v := range p.publisher {
+		d[k] = v
+	}
+	if p.filter != nil {
+		for k, v := range p.filter.lists {
+			d[k] = v
+		}
+	}
+	return d
+}
+
+// Forward delivers an event that came over the bridge for which the session
+// stands; check says whether its topic may come this way. It keeps the
+// publication's id and what was disclosed of the publisher.
+func (s *Session) Forward(b *peer.Batch, m *wamp.Event, check func(topic wamp.URI) error) error {
+	topic, err := m.Details.String("topic")
+	if err != nil {
+		return err
+	}
+	p := publication{id: m.Publication, topic: wamp.URI(topic), payload: m.Payload}
+	if p.hops, err = m.Details.Int("_hops"); err != nil {
+		return err
+	}
+	if p.hops > MaxHops {
+		return wamp.Errorf(wamp.ErrUnavailable, "event on %q crossed %d bridges", topic, p.hops)
+	}
+	if err := check(p.topic); err != nil {
+		return err
+	}
+	if p.filter, err = readFilter(m.Details); err != nil {
+		return err
+	}
+	for _, key := range []string{"publisher", "publisher_authid", "publisher_authrole"} {
+		if v, ok := m.Details[key]; ok {
+			if p.publisher == nil {
+				p.publisher = make(wamp.Dict, 3)
+			}
+			p.publisher[key] = v
+		}
+	}
+	s.deliver(b, &p)
+	return nil
+}
