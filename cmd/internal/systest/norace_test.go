@@ -1,0 +1,5 @@
+//go:build !race
+
+package systest_test
+
+const raceDetector = false

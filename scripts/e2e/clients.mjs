@@ -1,0 +1,25 @@
+// The libraries that are tested, behind one interface.
+//
+// A payload is {args, kwargs}, both optional where one is sent and both there
+// where one arrives. connect takes {url, realm, serializer, login, features}:
+// login is {method, authid, secret}, features are announced for the callee
+// beside those that the library announces. It returns
+//
+//   id, welcome, closed        the session, WELCOME.Details, a promise of the end
+//   call(procedure, payload, onProgress) -> {result, cancel()}
+//   register(procedure, handler, options) -> {unregister()}
+//   subscribe(topic, handler, options) -> {unsubscribe()}
+//   publish(topic, payload, options) -> the publication's id
+//   close()
+//
+// The handler of a procedure gets {args, kwargs, procedure, progress}, that of
+// a topic {args, kwargs, topic}. What a peer answers with an error is thrown as
+// a Failure, and a handler may throw one.
+import { connect as autobahn } from './autobahn.mjs';
+import { connect as wampy } from './wampy.mjs';
+
+export { Failure } from './wire.mjs';
+
+export const libraries = { autobahn, wampy };
+
+export const serializers = ['json', 'msgpack', 'cbor'];

@@ -1,0 +1,175 @@
+// Checks of remote procedure calls: t.caller() and t.callee() open a client of
+// the library and serializer that play this role.
+import assert from 'node:assert/strict';
+
+import { Failure } from './clients.mjs';
+
+const echo = ({ args, kwargs }) => ({ args, kwargs });
+
+const values = [
+  0, 1, -1, 255, 65536, 2 ** 31, 2 ** 40, -(2 ** 40), Number.MAX_SAFE_INTEGER, 1.5, -0.25,
+  '', 'text', 'Gr\u00fc\u00dfe \u4e16\u754c \ud83d\ude00', true, false, null,
+  [], [1, [2, [3]]], {}, { a: { b: [1] } },
+];
+
+// bytes is what stands for 0x00 0x01 0xfe in a serializer (section "Binary
+// support in JSON").
+const bytes = (serializer) => (serializer === 'json' ? '\u0000AAH+' : Buffer.from([0, 1, 254]));
+
+const sameBytes = (got, want) =>
+  assert.deepEqual(typeof got === 'string' ? got : Buffer.from(got), want);
+
+function rejects(call, uri, args, kwargs) {
+  return assert.rejects(call.result, (e) => {
+    assert.ok(e instanceof Failure, e);
+    assert.equal(e.uri, uri);
+    if (args) assert.deepEqual({ args: e.args, kwargs: e.kwargs }, { args, kwargs });
+    return true;
+  });
+}
+
+export const rpc = {
+  async 'positional arguments'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    assert.deepEqual(await caller.call(t.uri, { args: values }).result, { args: values, kwargs: {} });
+  },
+
+  async 'keyword arguments'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    const kwargs = { name: 'joe', values };
+    assert.deepEqual(await caller.call(t.uri, { kwargs }).result, { args: [], kwargs });
+  },
+
+  async 'positional and keyword arguments'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    const payload = { args: [1, 'two'], kwargs: { three: 3 } };
+    assert.deepEqual(await caller.call(t.uri, payload).result, payload);
+  },
+
+  async 'no arguments'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    assert.deepEqual(await caller.call(t.uri).result, { args: [], kwargs: {} });
+  },
+
+  async 'binary data'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, ({ args }) => {
+      sameBytes(args[0], bytes(t.calleeSerializer));
+      return { args: [bytes(t.calleeSerializer), 'end'] };
+    });
+    const { args } = await caller.call(t.uri, { args: [bytes(t.callerSerializer)] }).result;
+    sameBytes(args[0], bytes(t.callerSerializer));
+  },
+
+  async 'a megabyte'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    const args = ['x'.repeat(1 << 20), 'end'];
+    assert.deepEqual(await caller.call(t.uri, { args }).result, { args, kwargs: {} });
+  },
+
+  async 'many calls at once'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    const calls = Array.from({ length: 200 }, (_, i) => caller.call(t.uri, { args: [i, 'of many'] }).result);
+    const got = (await Promise.all(calls)).map(({ args }) => args[0]);
+    assert.deepEqual(got, Array.from({ length: 200 }, (_, i) => i));
+  },
+
+  async 'application error'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, () => {
+      throw new Failure('com.example.error.odd', ['odd', 1], { hint: 'even' });
+    });
+    await rejects(caller.call(t.uri), 'com.example.error.odd', ['odd', 1], { hint: 'even' });
+  },
+
+  async 'no such procedure'(t) {
+    const caller = await t.caller();
+    await rejects(caller.call(t.uri), 'wamp.error.no_such_procedure');
+  },
+
+  async 'procedure already exists'(t) {
+    const [first, second] = [await t.callee(), await t.callee()];
+    await first.register(t.uri, echo);
+    await assert.rejects(second.register(t.uri, echo), { uri: 'wamp.error.procedure_already_exists' });
+  },
+
+  async 'unregister'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    const registration = await callee.register(t.uri, echo);
+    await registration.unregister();
+    await rejects(caller.call(t.uri), 'wamp.error.no_such_procedure');
+    await callee.register(t.uri, echo);
+    await caller.call(t.uri).result;
+  },
+
+  async 'progressive results'(t) {
+    // The dealer may only use a callee's progressive results when that announces
+    // call canceling too, which neither library does by itself.
+    const features = { progressive_call_results: true, call_canceling: true };
+    const [caller, callee] = [await t.caller(), await t.callee({ features })];
+    await callee.register(t.uri, ({ progress }) => {
+      assert.ok(progress, 'the callee was not asked for progress');
+      for (let i = 0; i < 5; i++) progress({ args: [i], kwargs: { percent: 20 * i } });
+      return { args: ['done'] };
+    });
+    const progress = [];
+    const result = await caller.call(t.uri, {}, (p) => progress.push(p)).result;
+    assert.deepEqual(progress, [0, 1, 2, 3, 4].map((i) => ({ args: [i], kwargs: { percent: 20 * i } })));
+    assert.deepEqual(result, { args: ['done'], kwargs: {} });
+  },
+
+  async 'progressive results from a callee that cannot be canceled'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, ({ progress }) => ({ args: [progress ? 'asked' : 'not asked'] }));
+    const progress = [];
+    const result = await caller.call(t.uri, {}, (p) => progress.push(p)).result;
+    assert.deepEqual([progress, result.args], [[], ['not asked']]);
+  },
+
+  async 'cancel'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    const begun = t.gate();
+    const late = t.gate();
+    await callee.register(t.uri, async () => {
+      begun.open();
+      await late.passed;
+      return { args: ['too late'] };
+    });
+    const call = caller.call(t.uri);
+    await begun.passed;
+    call.cancel();
+    await rejects(call, 'wamp.error.canceled');
+    late.open(); // the answer to nobody harms neither of them
+    assert.deepEqual((await caller.call(t.uri).result).args, ['too late']);
+  },
+
+  async 'prefix registration'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, ({ procedure }) => ({ args: [procedure] }), { match: 'prefix' });
+    assert.deepEqual((await caller.call(`${t.uri}.some.procedure`).result).args, [`${t.uri}.some.procedure`]);
+  },
+
+  async 'wildcard registration'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(`${t.uri}..get`, ({ procedure }) => ({ args: [procedure] }), { match: 'wildcard' });
+    assert.deepEqual((await caller.call(`${t.uri}.lamp.get`).result).args, [`${t.uri}.lamp.get`]);
+    await rejects(caller.call(`${t.uri}.lamp.set`), 'wamp.error.no_such_procedure');
+  },
+
+  async 'shared registration'(t) {
+    const [caller, ...callees] = [await t.caller(), await t.callee(), await t.callee()];
+    for (const [i, callee] of callees.entries()) {
+      await callee.register(t.uri, () => ({ args: [i] }), { invoke: 'roundrobin' });
+    }
+    const turns = [];
+    for (let i = 0; i < 6; i++) turns.push((await caller.call(t.uri).result).args[0]);
+    const [first] = turns;
+    assert.deepEqual(turns, [0, 1, 2, 3, 4, 5].map((i) => (first + i) % 2));
+  },
+};
