@@ -19,11 +19,11 @@ const (
 	idleTimeout    = 2 * time.Minute // of HTTP connections between requests
 	maxHeaderBytes = 64 << 10
 	refuseTimeout  = time.Second
+	maxRefused     = 4 << 10 // bytes read of a request that is refused
 )
 
-// httpServer makes the server for the connections in queue; sessions run in
-// ctx, requests in base.
-func (l *Listener) httpServer(ctx, base context.Context, queue *handoff) *http.Server {
+// httpServer makes the server; sessions run in ctx, requests in base.
+func (l *Listener) httpServer(ctx, base context.Context) *http.Server {
 	mux := http.NewServeMux()
 	if l.cfg.HTTP != nil {
 		mux.Handle("/", l.cfg.HTTP)
@@ -88,10 +88,8 @@ func (l *Listener) refuseHTTP(p *pipe.Pipe) {
 	}
 	const answer = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n" +
 		"Content-Type: text/plain\r\nContent-Length: 21\r\n\r\nToo many connections."
-	if _, err := io.WriteString(p, answer); err == nil {
-		// Reading the request keeps the kernel from resetting the connection
-		// before the answer was read.
-		_, _ = p.Read(make([]byte, 4<<10))
+	if _, err := p.Read(make([]byte, maxRefused)); err == nil {
+		_, _ = io.WriteString(p, answer) // who does not wait for it does not get it
 	}
 }
 

@@ -107,7 +107,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // of HTTP requests
 	defer stop()
 	queue := &handoff{addr: l.ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := l.httpServer(ctx, inner, queue)
+	server := l.httpServer(ctx, inner)
 
 	var loops sync.WaitGroup
 	loops.Go(func() { l.accept(ctx, queue) })

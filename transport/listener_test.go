@@ -426,7 +426,7 @@ func TestTLS(t *testing.T) {
 		eventually(t, "the refusal is counted", func() bool { return l.Stats().Refused[transport.RefusedTLS] == 1 })
 	})
 	t.Run("plain bytes", func(t *testing.T) {
-		l, _ := start(t, transport.Config{TLS: files}, echo)
+		l, _ := start(t, transport.Config{TLS: files, HandshakeTimeout: 50 * time.Millisecond}, echo)
 		if _, reply := raw(t, l); bytes.Equal(reply, accepted) {
 			t.Error("accepted in the clear")
 		}

@@ -20,18 +20,23 @@ func (b *inbound) bytes() []byte { return b.buf[b.r:b.w] }
 // of the frame that is being read, if known: the buffer doubles on its way
 // there, so that memory follows what was received and not what was announced.
 func (b *inbound) space(need int) []byte {
-	switch {
-	case b.buf == nil:
+	if b.r == b.w {
 		n := smallSize
 		if b.large {
 			n = largeSize
 		}
-		b.buf = b.shared.get(n)
-	case b.r == b.w:
+		if len(b.buf) < n {
+			b.drop()
+			b.buf = b.shared.get(n)
+		}
 		b.r, b.w = 0, 0
-	case len(b.buf)-b.w >= minSpace || len(b.buf)-b.r >= need && b.w < len(b.buf):
-		// There is room.
-	case b.r > 0 && len(b.buf)-b.len() >= minSpace:
+		return b.buf
+	}
+	room := len(b.buf) - b.w
+	switch {
+	case room >= minSpace, room > 0 && room >= need-b.len() && b.len() > len(b.buf)/2:
+		// No need to move anything.
+	case b.r >= minSpace && (!b.large || len(b.buf) >= largeSize):
 		b.w = copy(b.buf, b.bytes())
 		b.r = 0
 	default:

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,7 +40,8 @@ type Pipe struct {
 	onRead   func(fd uintptr) bool
 	onWrite  func(fd uintptr) bool
 	job      writeJob
-	over     bool // the other side is gone: nothing to wait for
+	appData  atomic.Bool // while queueing: TLS writes for us, not on its own account
+	over     bool        // the other side is gone: nothing to wait for
 
 	deadline sync.Mutex // guards ended and the read deadline
 	ended    bool
@@ -93,17 +95,25 @@ func (p *Pipe) Read(b []byte) (int, error) {
 	}
 	p.in.release()
 	if p.queueing {
-		return 0, wouldBlock{}
+		return 0, wouldBlockError{}
 	}
 	n, err := p.conn.Read(b)
 	p.shared.BytesIn.Add(int64(n))
 	return n, err
 }
 
-// Write implements net.Conn. While queueing it appends and never blocks.
+// Write implements net.Conn. While queueing it is for TLS alone, appends and
+// never blocks; what TLS says on its own account, because the other side made
+// it, has the bound of replies.
 func (p *Pipe) Write(b []byte) (int, error) {
 	if p.queueing {
-		if err := p.out.append(b, nil, false); err != nil {
+		var err error
+		if p.appData.Load() {
+			err = p.out.append(b, nil, false)
+		} else {
+			err = p.out.reply(b, nil)
+		}
+		if err != nil {
 			return 0, err
 		}
 		return len(b), nil
@@ -244,13 +254,13 @@ func (w blockingWriter) write(batch [][]byte, park bool) (int, error) {
 	return n, err
 }
 
-// wouldBlock is the error of a read that found nothing. It is temporary, so
-// that TLS can go on after it.
-type wouldBlock struct{}
+// wouldBlockError is the error of a read that found nothing. It is temporary,
+// so that TLS can go on after it.
+type wouldBlockError struct{}
 
-func (wouldBlock) Error() string   { return "nothing to read yet" }
-func (wouldBlock) Timeout() bool   { return true }
-func (wouldBlock) Temporary() bool { return true }
+func (wouldBlockError) Error() string   { return "nothing to read yet" }
+func (wouldBlockError) Timeout() bool   { return true }
+func (wouldBlockError) Temporary() bool { return true }
 
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(*net.TCPAddr); ok {

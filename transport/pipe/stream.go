@@ -199,7 +199,7 @@ func (s *Stream) fill(need int) error {
 			return nil
 		}
 		s.in.release()
-		if err != nil && !errors.Is(err, wouldBlock{}) {
+		if err != nil && !errors.Is(err, wouldBlockError{}) {
 			s.pipe.over = errors.Is(err, io.EOF)
 			return err
 		}
@@ -265,6 +265,8 @@ func (s *Stream) arm() error {
 type tlsWriter struct{ s *Stream }
 
 func (w tlsWriter) write(batch [][]byte, _ bool) (int, error) {
+	w.s.pipe.appData.Store(true)
+	defer w.s.pipe.appData.Store(false)
 	n := 0
 	for _, b := range batch {
 		m, err := w.s.tls.Write(b)

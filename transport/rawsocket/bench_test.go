@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"testing"
+	"time"
 
 	"bondy/transport/rawsocket"
 )
@@ -24,7 +25,7 @@ func BenchmarkEcho(b *testing.B) {
 					}
 				}
 			}()
-			client.SetDeadline(noDeadline)
+			client.SetDeadline(time.Time{})
 			out := bytes.Repeat(frame(0, make([]byte, 100)), batch)
 			in := make([]byte, len(out))
 			b.ReportAllocs()

@@ -13,13 +13,17 @@ import (
 
 // Frame types (section "RawSocket Transport", "Framing").
 const (
-	typeMessage = 0
-	typePing    = 1
-	typePong    = 2
+	typeMessage byte = 0
+	typePing    byte = 1
+	typePong    byte = 2
 )
 
-// headSize is the length of a frame's prefix in octets.
-const headSize = 4
+// The prefix of a frame.
+const (
+	headSize     = 4    // octets
+	extraBit     = 0x08 // set for a length of 2^24 alone
+	reservedMask = 0xf0
+)
 
 // Conn is a connection after its handshake.
 type Conn struct {
@@ -56,9 +60,9 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		typ, n := int(b[0]&7), int(binary.BigEndian.Uint32(b)&0xffffff|uint32(b[0]&8)<<21)
+		typ, n := b[0]&7, int(binary.BigEndian.Uint32(b)&0xffffff|uint32(b[0]&extraBit)<<21)
 		switch {
-		case b[0]&0xf0 != 0:
+		case b[0]&reservedMask != 0:
 			return nil, wamp.Violationf("frame prefix with reserved bits set: %#02x", b[0])
 		case typ > typePong:
 			return nil, wamp.Violationf("frame of reserved type %d", typ)
@@ -97,8 +101,12 @@ func (c *Conn) pong(payload []byte) error {
 }
 
 // header is the prefix of a frame; a length of 2^24 sets the extra bit.
-func header(typ, n int) (h [headSize]byte) {
-	binary.BigEndian.PutUint32(h[:], uint32(typ)<<24|uint32(n)&0xffffff|uint32(n)>>24<<27)
+func header(typ byte, n int) (h [headSize]byte) {
+	binary.BigEndian.PutUint32(h[:], uint32(n&0xffffff))
+	h[0] = typ
+	if n == MaxMessageSize {
+		h[0] |= extraBit
+	}
 	return h
 }
 

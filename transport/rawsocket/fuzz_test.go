@@ -1,20 +1,18 @@
 package rawsocket_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
-	"time"
 
+	"bondy/core/wamp"
 	"bondy/transport/pipe"
 	"bondy/transport/rawsocket"
 )
 
-//nolint:gochecknoglobals // a constant
-var noDeadline time.Time
-
 // readAll feeds in to a connection, cut at the given points, and returns its
-// messages and whether it failed.
+// messages and the rule that it broke.
 func readAll(t *testing.T, in []byte, cuts []byte) (msgs []string, failed string) {
 	t.Helper()
 	server, client := net.Pipe()
@@ -43,7 +41,10 @@ func readAll(t *testing.T, in []byte, cuts []byte) (msgs []string, failed string
 	for {
 		msg, err := c.ReadMessage()
 		if err != nil {
-			failed = err.Error()
+			// Whether the end or a failed PONG is noticed first is chance.
+			if we, ok := errors.AsType[*wamp.Error](err); ok {
+				failed = we.Message
+			}
 			break
 		}
 		if len(msg) > 4096 {

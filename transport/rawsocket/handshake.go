@@ -118,7 +118,7 @@ func (c *Conn) negotiate(req []byte, cfg Config) error {
 	own := exponent(cfg.MaxMessageSize)
 	c.sendMax = 1 << (req[1]>>4 + minExponent)
 	c.recvMax = 1 << own
-	reply := [4]byte{magic, byte(own-minExponent)<<4 | byte(c.serializer)}
+	reply := [4]byte{magic, byte(own-minExponent)<<4 | byte(c.serializer)} //nolint:gosec // 0 to 15
 	if err := c.Stream.Append(reply[:], nil); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"unicode/utf8"
 
 	"bondy/core/session"
@@ -52,11 +53,11 @@ func (c *Conn) Append(msg []byte) error {
 	case !c.sub.batched:
 		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
 	case op == opText:
-		msg = append(msg[:len(msg):len(msg)], recordSeparator)
+		msg = append(slices.Clip(msg), recordSeparator)
 		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
 	default:
 		head := appendHead(buf[:0], op, len(msg)+batchHead)
-		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg)
+		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg) //nolint:gosec // far below 4 GiB
 	}
 }
 
@@ -116,8 +117,8 @@ func (c *Conn) nextOfBatch() ([]byte, error) {
 func (c *Conn) control(f frame) error {
 	switch f.op {
 	case opPing:
-		head := [...]byte{bitFin | opPong, byte(len(f.payload))}
-		err := c.Reply(head[:], f.payload)
+		var buf [maxServerHead]byte
+		err := c.Reply(appendHead(buf[:0], opPong, len(f.payload)), f.payload)
 		if errors.Is(err, pipe.ErrControlFlood) {
 			return c.fail(closePolicy, "PINGs without end, and their PONGs are not read")
 		}
@@ -127,7 +128,7 @@ func (c *Conn) control(f frame) error {
 			return c.fail(closeProtocolError, "malformed CLOSE frame")
 		}
 		code := f.payload[:min(len(f.payload), 2)]
-		c.Stream.Close(append([]byte{bitFin | opClose, byte(len(code))}, code...))
+		c.Stream.Close(append(appendHead(nil, opClose, len(code)), code...))
 		return io.EOF
 	default:
 		return nil

@@ -72,11 +72,11 @@ func (c *Conn) readFrame() (f frame, err error) {
 	case 10:
 		n = binary.BigEndian.Uint64(b[2:])
 	}
-	if f.op < opClose && n > uint64(c.recvMax-len(c.frag)) {
+	if f.op < opClose && n > uint64(c.recvMax-len(c.frag)) { //nolint:gosec // what came is never above the limit
 		return f, c.fail(closeTooBig, "message above the limit")
 	}
 	start := head + maskSize
-	end := start + int(n)
+	end := start + int(n) //nolint:gosec // checked
 	if b, err = c.peek(end); err != nil {
 		return f, err
 	}
@@ -129,7 +129,7 @@ func (c *Conn) peek(n int) ([]byte, error) {
 func appendHead(dst []byte, op byte, n int) []byte {
 	switch {
 	case n < 126:
-		return append(dst, bitFin|op, byte(n))
+		return append(dst, bitFin|op, byte(n)) //nolint:gosec // below 126
 	case n < 1<<16:
 		return binary.BigEndian.AppendUint16(append(dst, bitFin|op, 126), uint16(n))
 	default:
@@ -138,7 +138,7 @@ func appendHead(dst []byte, op byte, n int) []byte {
 }
 
 func closeFrame(code uint16, why string) []byte {
-	b := append([]byte{bitFin | opClose, byte(2 + len(why))}, byte(code>>8), byte(code))
+	b := binary.BigEndian.AppendUint16(appendHead(nil, opClose, 2+len(why)), code)
 	return append(b, why...)
 }
 

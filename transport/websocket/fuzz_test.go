@@ -2,12 +2,14 @@ package websocket_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync"
 	"testing"
 
+	"bondy/core/wamp"
 	"bondy/transport/pipe"
 	"bondy/transport/websocket"
 )
@@ -26,7 +28,7 @@ func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (hijacked) Header() http.Header { return http.Header{} }
 
 // readAll feeds in to a connection, cut at the given points, and returns its
-// messages and how it ended.
+// messages and the rule that it broke.
 func readAll(t *testing.T, protocol string, in, cuts []byte) (msgs []string, end string) {
 	t.Helper()
 	const limit = 4096
@@ -57,7 +59,10 @@ func readAll(t *testing.T, protocol string, in, cuts []byte) (msgs []string, end
 	for {
 		msg, err := c.ReadMessage()
 		if err != nil {
-			end = err.Error()
+			// Whether the end or a failed PONG is noticed first is chance.
+			if we, ok := errors.AsType[*wamp.Error](err); ok {
+				end = we.Message
+			}
 			break
 		}
 		if len(msg) > limit {

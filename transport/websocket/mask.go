@@ -23,6 +23,6 @@ func unmask(b, key []byte) {
 		b = b[8:]
 	}
 	for i := range b {
-		b[i] ^= byte(k >> (8 * i))
+		b[i] ^= byte(k >> (8 * i) & 0xff)
 	}
 }
