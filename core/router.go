@@ -61,7 +61,7 @@ func New(cfg Config) (*Router, error) {
 		cfg.HelloTimeout = 10 * time.Second
 	}
 	r.session = session.Config{
-		Realm: r.find, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
+		Realm: r.Realm, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
 		Budget: r.budget, Counters: &r.counters, Log: r.log,
 	}
 	return r, r.Apply(cfg.Realms)
@@ -96,7 +96,12 @@ func (r *Router) leave(conn session.Conn) {
 	r.serves.Done()
 }
 
-func (r *Router) find(uri wamp.URI) (*realm.Realm, error) {
+// Peers is what a bridge shares with the router: the node's message counts and
+// the budget of its queues.
+func (r *Router) Peers() (*peer.Counters, *peer.Budget) { return &r.counters, r.budget }
+
+// Realm finds a realm; the error is a *wamp.Error for a client.
+func (r *Router) Realm(uri wamp.URI) (*realm.Realm, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if found, ok := r.realms[uri]; ok {

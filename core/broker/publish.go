@@ -69,7 +69,7 @@ func (s *Session) deliver(b *peer.Batch, p *publication) {
 		for h := range sub.members.All {
 			switch to := h.peer; {
 			case to.Via != nil:
-				if to.Via != s.peer.Via {
+				if to.Via != s.peer.Via && to.Topics(p.topic) {
 					crossing.send(b, p, h)
 				}
 			case to == s.peer && !p.includeMe:

@@ -44,7 +44,7 @@ func (s *Session) route(b *peer.Batch, m *wamp.Call, o callOptions) error {
 	via := s.peer.Via
 	var h *callee
 	reg, ok := s.d.index.Best(m.Procedure, func(r *registration) bool {
-		h = r.pick(via)
+		h = r.pick(m.Procedure, via)
 		return h != nil
 	})
 	if !ok {
@@ -54,7 +54,7 @@ func (s *Session) route(b *peer.Batch, m *wamp.Call, o callOptions) error {
 	if status == peer.Sent || err != nil {
 		return err
 	}
-	for _, h := range reg.others(h, via) {
+	for _, h := range reg.others(h, m.Procedure, via) {
 		next, err := s.invoke(b, h, m, o)
 		if next == peer.Sent || err != nil {
 			return err

@@ -80,6 +80,13 @@ func (d *Dealer) Join(p *peer.Peer) *Session {
 	return &Session{d: d, peer: p}
 }
 
+// Awaited is how many answers the session still owes.
+func (s *Session) Awaited() int {
+	s.invMu.Lock()
+	defer s.invMu.Unlock()
+	return s.invs.n
+}
+
 // Leave withdraws what the session registered, answers the callers that wait
 // for it and interrupts the callees that work for it. The peer's queue is
 // closed already.

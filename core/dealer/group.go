@@ -78,8 +78,14 @@ func (g *group) remove(h *callee) {
 	g.list, g.turn = kept, turn
 }
 
-// pick chooses a callee that is not behind via, nil if there is none.
-func (g *group) pick(via *peer.Bridge) *callee {
+// takes reports whether h may have a call of the procedure that came over via.
+func (h *callee) takes(procedure wamp.URI, via *peer.Bridge) bool {
+	to := h.sess.peer
+	return to.Via == nil || to.Via != via && to.Procedures(procedure)
+}
+
+// pick chooses a callee for a call that came over via, nil if there is none.
+func (g *group) pick(procedure wamp.URI, via *peer.Bridge) *callee {
 	n := len(g.list)
 	if n == 0 {
 		return nil
@@ -96,7 +102,7 @@ func (g *group) pick(via *peer.Bridge) *callee {
 	}
 	for i := range n {
 		at := (start + i*step) % n
-		if h := g.list[at]; h != nil && (via == nil || h.sess.peer.Via != via) {
+		if h := g.list[at]; h != nil && h.takes(procedure, via) {
 			g.turn = (at + 1) % n
 			return h
 		}
@@ -104,10 +110,10 @@ func (g *group) pick(via *peer.Bridge) *callee {
 	return nil
 }
 
-// others appends the callees but h that are not behind via.
-func (g *group) others(to []*callee, h *callee, via *peer.Bridge) []*callee {
+// others appends the callees but h that may have the call.
+func (g *group) others(to []*callee, h *callee, procedure wamp.URI, via *peer.Bridge) []*callee {
 	for _, o := range g.list {
-		if o != nil && o != h && (via == nil || o.sess.peer.Via != via) {
+		if o != nil && o != h && o.takes(procedure, via) {
 			to = append(to, o)
 		}
 	}

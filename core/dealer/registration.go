@@ -69,20 +69,20 @@ func (r *registration) group(h *callee) *group {
 }
 
 // pick chooses the callee of a call that came over via, nil if there is none.
-func (r *registration) pick(via *peer.Bridge) *callee {
+func (r *registration) pick(procedure wamp.URI, via *peer.Bridge) *callee {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if h := r.local.pick(nil); h != nil {
+	if h := r.local.pick(procedure, via); h != nil {
 		return h
 	}
-	return r.bridged.pick(via)
+	return r.bridged.pick(procedure, via)
 }
 
 // others lists the callees but h, for a call that h could not take.
-func (r *registration) others(h *callee, via *peer.Bridge) []*callee {
+func (r *registration) others(h *callee, procedure wamp.URI, via *peer.Bridge) []*callee {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.bridged.others(r.local.others(nil, h, nil), h, via)
+	return r.bridged.others(r.local.others(nil, h, procedure, via), h, procedure, via)
 }
 
 // policy is the one by which callees are picked now.

@@ -14,6 +14,8 @@ type Peer struct {
 	// Via is the bridge that the peer speaks for, nil for a session of this
 	// node's own. What came in by a bridge does not go out by it.
 	Via *Bridge
+	// Topics and Procedures say what may cross to a peer behind a bridge.
+	Topics, Procedures func(wamp.URI) bool
 	*Queue
 }
 

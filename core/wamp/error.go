@@ -2,6 +2,7 @@ package wamp
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -75,4 +76,12 @@ func (e *Error) Reply(t MessageType, request ID) *ErrorMessage {
 // Abort is the ABORT that ends a session because of e.
 func (e *Error) Abort() *Abort {
 	return &Abort{Details: Dict{"message": e.Message}, Reason: e.URI}
+}
+
+// AsError is what the peer may see of err: the Error in it, or ErrInternal.
+func AsError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Errorf(ErrInternal, "internal error")
 }
