@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bondy/cmd/internal/cli"
+	"bondy/cmd/internal/pki"
 )
 
 func main() {
@@ -34,8 +35,8 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand()) //nolint:contextcheck // commands get ctx when they run
-	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)                              //nolint:contextcheck // commands get ctx when they run
+	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand(), uplinkCommand(), pki.Command(os.Stdout)) //nolint:contextcheck // commands get ctx when they run
+	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)                                                                       //nolint:contextcheck // commands get ctx when they run
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

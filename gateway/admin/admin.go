@@ -4,6 +4,8 @@
 package admin
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +22,8 @@ type Config struct {
 	Metrics prometheus.Gatherer
 	// Reload applies the configuration file; the error names key and line.
 	Reload func() error
+	// Uplinks describes the links between this node and others, as JSON.
+	Uplinks func(context.Context) any
 }
 
 // Handler serves GET /ping, /ready and /metrics.
@@ -39,6 +43,10 @@ func SocketHandler(cfg Config) http.Handler {
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /uplinks", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(cfg.Uplinks(r.Context())) // the client may be gone
 	})
 	return mux
 }

@@ -26,6 +26,10 @@ type Config struct {
 	// Realms are the realms that the file defines. They replace the default
 	// one.
 	Realms []Realm `toml:"realm"`
+	// UplinkListener is where edges arrive, on a core; nil means nowhere.
+	UplinkListener *UplinkListener `toml:"uplink_listener"`
+	// Uplinks are the cores to which an edge bridges realms.
+	Uplinks []Uplink `toml:"uplink"`
 }
 
 // Mode is the role of a node.

@@ -53,8 +53,15 @@ func TestDefaultFileIsComplete(t *testing.T) {
 		}
 		return s
 	})
-	if _, err := config.Parse([]byte(full), "bondy.toml"); err != nil {
-		t.Fatal(err)
+	common, links, _ := strings.Cut(full, "[uplink_listener]")
+	listener, uplinks, _ := strings.Cut(links, "[[uplink]]")
+	for mode, text := range map[string]string{
+		"edge": common + "[[uplink]]" + uplinks,
+		"core": strings.Replace(common, `mode = "edge"`, `mode = "core"`, 1) + "[uplink_listener]" + listener,
+	} {
+		if cfg, err := config.Parse([]byte(text), "bondy.toml"); err != nil || string(cfg.Mode) != mode {
+			t.Fatalf("%s: %v", mode, err)
+		}
 	}
 	var tree map[string]any
 	if err := toml.Unmarshal([]byte(full), &tree); err != nil {
@@ -146,7 +153,7 @@ func TestProbeFileLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Realms) != 2 || len(cfg.Realms[0].Users) != 3 {
+	if len(cfg.Realms) != 2 || len(cfg.Realms[0].Users) != 4 {
 		t.Errorf("realms = %+v", cfg.Realms)
 	}
 }

@@ -103,6 +103,16 @@ func complete(cfg *Config, tree map[string]any, dir string) error {
 	for i := range cfg.Listeners {
 		cfg.Listeners[i].complete(dir)
 	}
+	if cfg.UplinkListener != nil {
+		cfg.UplinkListener.TLS.resolve(dir)
+	}
+	for i := range cfg.Uplinks {
+		u := &cfg.Uplinks[i]
+		u.TLS.resolve(dir)
+		for j := range u.Realms {
+			u.Realms[j].KeyFile = resolve(dir, u.Realms[j].KeyFile)
+		}
+	}
 	for i := range cfg.Realms {
 		for j := range cfg.Realms[i].Grants {
 			cfg.Realms[i].Grants[j].spellOut()

@@ -10,7 +10,7 @@ import (
 )
 
 // Names that a later release gives a meaning.
-func laterSections() []string { return []string{"cluster", "uplink_listener", "uplink"} }
+func laterSections() []string { return []string{"cluster"} }
 func laterServices() []string { return []string{"longpoll", "gateway", "console"} }
 func laterAuthMethods() []string {
 	return []string{"password", "wamp-scram", "tls", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
@@ -59,6 +59,7 @@ func (c *Config) problems() (p problems) {
 			realms[r.URI] = i
 		}
 	}
+	c.checkUplinks(&p)
 	return p
 }
 

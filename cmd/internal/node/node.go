@@ -23,6 +23,8 @@ import (
 	"bondy/core/auth"
 	"bondy/gateway/admin"
 	"bondy/transport"
+	"bondy/uplink"
+	"bondy/uplink/bridge"
 )
 
 // Options are what a node is told beside its configuration.
@@ -50,6 +52,11 @@ type Node struct {
 	clients []*transport.Listener // where clients connect
 	admins  []*transport.Listener // the admin socket and listeners of admin alone
 
+	links    []uplinkEnd
+	edges    []edgeUplink     // of an edge
+	core     *bridge.Core     // of a core where edges arrive, as arrivals
+	arrivals *uplink.Listener // nil elsewhere
+
 	reloading sync.Mutex
 	cfg       config.Config // guarded by reloading
 	draining  atomic.Bool
@@ -70,6 +77,7 @@ func Edge(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 	n := newNode(cfg, opts)
 	n.dataDir()
 	n.route()
+	n.uplinks()
 	n.listen(ctx)
 	return n.finish()
 }
@@ -79,6 +87,7 @@ func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 	n := newNode(cfg, opts)
 	n.dataDir()
 	n.route()
+	n.uplinkListener(ctx)
 	n.listen(ctx)
 	return n.finish()
 }
@@ -117,6 +126,9 @@ func (n *Node) finish() (*Node, error) {
 	if n.err != nil {
 		for _, l := range n.listeners() {
 			l.Drain()
+		}
+		if n.arrivals != nil {
+			_ = n.arrivals.Close() // the error that matters is n.err
 		}
 		return nil, n.err
 	}
@@ -171,6 +183,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, l := range n.listeners() {
 		g.Go(func() error { return l.Run(serve) })
 	}
+	n.runLinks(serve, g.Go)
 	n.opts.Notify("READY=1")
 	n.log.Info("ready", slog.String("mode", string(n.cfg.Mode)), slog.String("version", n.opts.Version))
 	select {

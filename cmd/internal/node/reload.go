@@ -16,6 +16,8 @@ func restartNeeded(old, cfg *config.Config) []string {
 		"data_dir":             old.DataDir == cfg.DataDir,
 		"log.format":           old.Log.Format == cfg.Log.Format,
 		"listener":             reflect.DeepEqual(old.Listeners, cfg.Listeners),
+		"uplink":               reflect.DeepEqual(old.Uplinks, cfg.Uplinks),
+		"uplink_listener":      reflect.DeepEqual(old.UplinkListener, cfg.UplinkListener),
 		"limits.hello_timeout": old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
 		"limits.queue_budget":  old.Limits.QueueBudget == cfg.Limits.QueueBudget,
 	} {
