@@ -34,8 +34,8 @@ func uplinkListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd.OutOrStdout(), output, uplinks, func(w io.Writer) {
-				fmt.Fprintln(w, "NAME\tSTATE\tSINCE\tPEER\tRTT\tREALMS\tIN\tOUT\tPROBLEM")
+			return show(cmd.OutOrStdout(), output, uplinks, func(line printer) {
+				line("NAME\tSTATE\tSINCE\tPEER\tRTT\tREALMS\tIN\tOUT\tPROBLEM")
 				for _, u := range uplinks {
 					bridged := 0
 					for _, r := range u.Realms {
@@ -43,7 +43,7 @@ func uplinkListCommand() *cobra.Command {
 							bridged++
 						}
 					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d/%d\t%d\t%d\t%s\n", u.Name, u.State, ago(u.Since), dash(u.Peer), rtt(u),
+					line("%s\t%s\t%s\t%s\t%s\t%d/%d\t%d\t%d\t%s", u.Name, u.State, ago(u.Since), dash(u.Peer), rtt(u),
 						bridged, len(u.Realms), u.FramesIn, u.FramesOut, u.Problem)
 				}
 			})
@@ -75,7 +75,7 @@ func uplinkShowCommand() *cobra.Command {
 				return fmt.Errorf("no uplink %q; there are: %s", args[0], dash(strings.Join(names, ", ")))
 			}
 			u := uplinks[i]
-			return show(cmd.OutOrStdout(), output, u, func(w io.Writer) { showUplink(w, u) })
+			return show(cmd.OutOrStdout(), output, u, func(line printer) { showUplink(line, u) })
 		},
 	}
 	socket.flags(cmd)
@@ -83,15 +83,15 @@ func uplinkShowCommand() *cobra.Command {
 	return cmd
 }
 
-func showUplink(w io.Writer, u node.UplinkStatus) {
-	fmt.Fprintf(w, "name\t%s\nstate\t%s since %s\npeer\t%s\nround trip\t%s\n", u.Name, u.State, ago(u.Since), dash(u.Peer), rtt(u))
-	fmt.Fprintf(w, "in\t%d frames, %d bytes\nout\t%d frames, %d bytes\nqueued\t%d bytes\n", u.FramesIn, u.BytesIn, u.FramesOut, u.BytesOut, u.Queued)
+func showUplink(line printer, u node.UplinkStatus) {
+	line("name\t%s\nstate\t%s since %s\npeer\t%s\nround trip\t%s", u.Name, u.State, ago(u.Since), dash(u.Peer), rtt(u))
+	line("in\t%d frames, %d bytes\nout\t%d frames, %d bytes\nqueued\t%d bytes", u.FramesIn, u.BytesIn, u.FramesOut, u.BytesOut, u.Queued)
 	if u.Problem != "" {
-		fmt.Fprintf(w, "problem\t%s\n", u.Problem)
+		line("problem\t%s", u.Problem)
 	}
-	fmt.Fprintln(w, "\nREALM\tSTATE\tTOLD\tWANTED\tEVENTS IN\tCALLS IN\tDENIED\tREFUSED")
+	line("\nREALM\tSTATE\tTOLD\tWANTED\tEVENTS IN\tCALLS IN\tDENIED\tREFUSED")
 	for _, r := range u.Realms {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", r.Realm, state(r), r.Told, r.Wanted, r.EventsIn, r.CallsIn, r.Denied, r.Refused)
+		line("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d", r.Realm, state(r), r.Told, r.Wanted, r.EventsIn, r.CallsIn, r.Denied, r.Refused)
 	}
 }
 
@@ -115,8 +115,11 @@ func outputFlag(cmd *cobra.Command, to *string) {
 	cmd.Flags().StringVar(to, "output", "table", "`FORMAT`: table or json")
 }
 
+// printer writes a line of a table.
+type printer func(format string, args ...any)
+
 // show prints v as JSON, or as the table that the function writes.
-func show(to io.Writer, format string, v any, table func(io.Writer)) error {
+func show(to io.Writer, format string, v any, table func(printer)) error {
 	switch format {
 	case "json":
 		e := json.NewEncoder(to)
@@ -124,7 +127,7 @@ func show(to io.Writer, format string, v any, table func(io.Writer)) error {
 		return e.Encode(v)
 	case "table":
 		w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-		table(w)
+		table(func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }) // Flush has the error
 		return w.Flush()
 	default:
 		return fmt.Errorf("unknown output %q: use table or json", format)

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"maps"
+
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -13,13 +15,9 @@ const MaxHops = 4
 // of bridges crossed. The other router takes them apart in Forward.
 func (p *publication) bridged() wamp.Dict {
 	d := wamp.Dict{"topic": string(p.topic), "_hops": p.hops + 1}
-	for k, v := range p.publisher {
-		d[k] = v
-	}
+	maps.Copy(d, p.publisher)
 	if p.filter != nil {
-		for k, v := range p.filter.lists {
-			d[k] = v
-		}
+		maps.Copy(d, p.filter.lists)
 	}
 	return d
 }

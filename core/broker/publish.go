@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"slices"
 
 	"bondy/core/peer"
@@ -88,9 +89,7 @@ func (p *publication) details(sub *subscription) wamp.Dict {
 		return p.publisher
 	}
 	d := make(wamp.Dict, 4)
-	for k, v := range p.publisher {
-		d[k] = v
-	}
+	maps.Copy(d, p.publisher)
 	d["topic"] = string(p.topic)
 	return d
 }

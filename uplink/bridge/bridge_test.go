@@ -73,8 +73,13 @@ func TestOnlyWhatTheRulesSayCrosses(t *testing.T) {
 		topic    wamp.URI
 		up, down bool
 	}{
-		{"com.up.x", true, false}, {"com.up", false, false}, {"com.down", false, true}, {"com.down.x", false, false},
-		{"com.a.both", true, true}, {"com.a.b.both", false, false}, {"org.x", false, false},
+		{"com.up.x", true, false},
+		{"com.up", false, false},
+		{"com.down", false, true},
+		{"com.down.x", false, false},
+		{"com.a.both", true, true},
+		{"com.a.b.both", false, false},
+		{"org.x", false, false},
 	} {
 		for _, way := range []struct {
 			from, to *coretest.Client

@@ -205,7 +205,7 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if req.Extra, err = m.Details.Dict("authextra"); err != nil {
 		return err
 	}
-	who, exchange, err := r.Policy().Auth.Begin(context.Background(), req) //nolint:contextcheck // cryptosign and anonymous wait for nothing
+	who, exchange, err := r.Policy().Auth.Begin(context.Background(), req) // cryptosign and anonymous wait for nothing
 	switch {
 	case err != nil:
 		return s.abort(cl, err)
@@ -221,7 +221,7 @@ func (s *coreSession) authenticate(cl *coreLink, m *wamp.Authenticate) error {
 	if s.exchange == nil {
 		return wamp.Violationf("AUTHENTICATE without a CHALLENGE")
 	}
-	who, err := s.exchange.Finish(context.Background(), m.Signature, m.Extra) //nolint:contextcheck // cryptosign waits for nothing
+	who, err := s.exchange.Finish(context.Background(), m.Signature, m.Extra) // cryptosign waits for nothing
 	s.exchange = nil
 	if err != nil {
 		return s.abort(cl, err)

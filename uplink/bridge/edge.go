@@ -135,7 +135,7 @@ func (s *edgeSession) hello() {
 		"_bridge": r.Rules.dict(),
 	}
 	if r.Key != nil {
-		public := r.Key.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // by definition of the type
+		public := r.Key.Public().(ed25519.PublicKey) // by definition of the type
 		d["authid"], d["authmethods"] = r.AuthID, []any{"cryptosign"}
 		d["authextra"] = map[string]any{"pubkey": hex.EncodeToString(public)}
 	}
@@ -202,7 +202,7 @@ func (s *edgeSession) welcome(m *wamp.Welcome) error {
 	if err != nil {
 		s.send(s.batch, &wamp.Goodbye{Reason: wamp.CloseRealm})
 		s.again(err.Error(), nil)
-		return nil //nolint:nilerr // the realm is tried again
+		return nil // the realm is tried again
 	}
 	s.opened, s.pause = true, minPause
 	s.edge.refuse(s.index, "")

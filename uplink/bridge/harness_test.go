@@ -97,12 +97,6 @@ func (e *end) next() ([]byte, bool) {
 	return body, true
 }
 
-func (e *end) quiet() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.idle && len(e.frames) == 0
-}
-
 func newEnd() *end {
 	e := &end{}
 	e.cond = sync.NewCond(&e.mu)

@@ -105,7 +105,7 @@ func (n *Node) linkConfig(files *config.LinkTLS, own, peerRole pki.Role) (uplink
 	}
 	l := &n.cfg.Limits
 	return uplink.Config{
-		TLS: conf, Node: n.cfg.Node, Incarnation: uint64(time.Now().UnixNano()), Log: n.log, //nolint:gosec // after 1970
+		TLS: conf, Node: n.cfg.Node, Incarnation: uint64(time.Now().UnixNano()), Log: n.log, // after 1970
 		LaneQueue: int(l.QueueHard + 2*l.QueueReserve),
 		Identify: func(state tls.ConnectionState) (uplink.Identity, error) {
 			id, err := trust.Verify(state.PeerCertificates, peerRole, time.Now())
