@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/peer"
 	"bondy/core/realm"
@@ -19,12 +20,16 @@ import (
 type Config struct {
 	// Realms are the realms to begin with.
 	Realms []realm.Config
-	// HelloTimeout bounds the wait for HELLO and for AUTHENTICATE; 0 means 10 s.
+	// HelloTimeout bounds the time from the connection to WELCOME, and that
+	// in which a client must answer GOODBYE; 0 means 10 s.
 	HelloTimeout time.Duration
 	// Agent is what WELCOME says of this router.
 	Agent string
 	// Codec bounds inbound messages.
 	Codec codec.Limits
+	// IDKey is the secret from which the ids of subscriptions and
+	// registrations, and the salts of logins, derive; empty draws one.
+	IDKey []byte
 	// QueueBudget bounds the bytes that wait in all queues together; 0 means
 	// no bound.
 	QueueBudget int64
@@ -42,7 +47,7 @@ type Router struct {
 
 	mu     sync.RWMutex
 	realms map[wamp.URI]*realm.Realm
-	conns  map[session.Conn]struct{}
+	conns  map[session.Conn]bool // whether a session is open on it
 	closed bool
 	serves sync.WaitGroup
 }
@@ -51,18 +56,21 @@ type Router struct {
 func New(cfg Config) (*Router, error) {
 	r := &Router{
 		log:    cfg.Log.With(slog.String("part", "router")),
-		idKey:  make([]byte, 32),
+		idKey:  cfg.IDKey,
 		budget: peer.NewBudget(cfg.QueueBudget),
 		realms: make(map[wamp.URI]*realm.Realm),
-		conns:  make(map[session.Conn]struct{}),
+		conns:  make(map[session.Conn]bool),
 	}
-	_, _ = rand.Read(r.idKey) // never fails: crypto/rand ends the process instead
+	if len(r.idKey) == 0 {
+		r.idKey = make([]byte, auth.KeySize)
+		_, _ = rand.Read(r.idKey) // never fails: crypto/rand ends the process instead
+	}
 	if cfg.HelloTimeout == 0 {
 		cfg.HelloTimeout = 10 * time.Second
 	}
 	r.session = session.Config{
 		Realm: r.Realm, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
-		Budget: r.budget, Counters: &r.counters, Log: r.log,
+		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Log: r.log,
 	}
 	return r, r.Apply(cfg.Realms)
 }
@@ -84,9 +92,19 @@ func (r *Router) enter(conn session.Conn) bool {
 	if r.closed {
 		return false
 	}
-	r.conns[conn] = struct{}{}
+	r.conns[conn] = false
 	r.serves.Add(1)
 	return true
+}
+
+// joined notes whether conn carries a session.
+func (r *Router) joined(conn session.Conn, yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[conn] = yes
+	if r.closed && !yes {
+		conn.Close()
+	}
 }
 
 func (r *Router) leave(conn session.Conn) {
@@ -160,6 +178,7 @@ func (r *Router) Shutdown(ctx context.Context) {
 	for _, m := range r.close() {
 		m.Close(wamp.CloseSystemShutdown, "the router is shutting down")
 	}
+	r.cut(false)
 	done := make(chan struct{})
 	go func() {
 		r.serves.Wait()
@@ -168,16 +187,20 @@ func (r *Router) Shutdown(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		r.cut()
+		r.cut(true)
 		<-done
 	}
 }
 
-func (r *Router) cut() {
+// cut closes the connections without a session, and those with one if sessions
+// is set.
+func (r *Router) cut(sessions bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for conn := range r.conns {
-		conn.Close()
+	for conn, joined := range r.conns {
+		if sessions || !joined {
+			conn.Close()
+		}
 	}
 }
 

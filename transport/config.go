@@ -42,7 +42,12 @@ type Config struct {
 	// mounts WebSocketPath; any other needs HTTP.
 	Services []string
 	// HTTP serves the requests that are not for WebSocketPath; nil answers
-	// them with 404.
+	// them with 404. A request has three times HandshakeTimeout to come in with
+	// its body, and from the end of its header on as long again to be answered.
+	// A handler that needs longer extends both with the SetReadDeadline and
+	// SetWriteDeadline of http.ResponseController before they pass: once the
+	// deadline for reading has passed, the request's context ends even if its
+	// body was read.
 	HTTP http.Handler
 	// SocketMode is the permission of a unix socket; 0 means 0600.
 	SocketMode fs.FileMode

@@ -16,13 +16,17 @@ import (
 )
 
 const (
-	idleTimeout    = 2 * time.Minute // of HTTP connections between requests
-	maxHeaderBytes = 64 << 10
-	refuseTimeout  = time.Second
-	maxRefused     = 4 << 10 // bytes read of a request that is refused
+	// requestTimeouts is how many handshake timeouts a request may take with
+	// its body, and its answer.
+	requestTimeouts = 3
+	idleTimeout     = 2 * time.Minute // of HTTP connections between requests
+	maxHeaderBytes  = 64 << 10
+	refuseTimeout   = time.Second
+	maxRefused      = 4 << 10 // bytes read of a request that is refused
 )
 
-// httpServer makes the server; sessions run in ctx, requests in base.
+// httpServer makes the server; sessions run in ctx, requests in base. The
+// deadlines for reading and writing are per request and gone after an upgrade.
 func (l *Listener) httpServer(ctx, base context.Context) *http.Server {
 	mux := http.NewServeMux()
 	if l.cfg.HTTP != nil {
@@ -37,6 +41,8 @@ func (l *Listener) httpServer(ctx, base context.Context) *http.Server {
 		Handler:           mux,
 		Protocols:         protocols,
 		ReadHeaderTimeout: l.cfg.HandshakeTimeout,
+		ReadTimeout:       requestTimeouts * l.cfg.HandshakeTimeout,
+		WriteTimeout:      requestTimeouts * l.cfg.HandshakeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),

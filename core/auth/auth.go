@@ -87,6 +87,7 @@ func New(cfg Config) (*Authenticator, error) {
 	if gate == nil {
 		gate = NewGate(0)
 	}
+	keys, iterations := newKeyCache(gate), cmp.Or(cfg.Iterations, DefaultIterations)
 	offered := cfg.methods()
 	a := &Authenticator{methods: make(map[string]method), offer: strings.Join(offered, ", ")}
 	for _, name := range offered {
@@ -94,9 +95,9 @@ func New(cfg Config) (*Authenticator, error) {
 		case MethodAnonymous:
 			a.methods[name] = anonymous{}
 		case MethodTicket:
-			a.methods[name] = ticket{dir: dir}
+			a.methods[name] = ticket{dir: dir, iterations: iterations, keys: keys}
 		case MethodWAMPCRA:
-			a.methods[name] = newWAMPCRA(dir, cmp.Or(cfg.Iterations, DefaultIterations), gate)
+			a.methods[name] = &wampcra{dir: dir, iterations: iterations, keys: keys}
 		case MethodCryptosign:
 			a.methods[name] = cryptosign{dir: dir}
 		}

@@ -52,9 +52,11 @@ type Config struct {
 type User struct {
 	// Name is the authid, compared exactly, byte by byte.
 	Name string
-	// Password is what ticket and wampcra check; empty means that neither
-	// lets the user in.
+	// Password is what ticket and wampcra check; without it and a Verifier
+	// neither lets the user in.
 	Password Secret
+	// Verifier is what NewVerifier made of the password, in place of it.
+	Verifier []byte
 	// Keys are the Ed25519 public keys that cryptosign accepts.
 	Keys []ed25519.PublicKey
 	// Groups are the roles that the user has beside its own name; the first

@@ -32,6 +32,7 @@ func newDirectory(users []User, key []byte) *directory {
 type candidate struct {
 	identity Identity
 	secret   string
+	verifier []byte // in place of secret
 	flaw     string // why the client cannot be let in whatever it proves; empty if it can
 	noRole   bool   // the user has not the role that was asked for
 }
@@ -52,10 +53,11 @@ func (d *directory) find(req *Request, method string, lacks func(*User) string) 
 	c := &candidate{
 		identity: Identity{AuthID: req.AuthID, AuthRole: req.AuthRole, AuthMethod: method, AuthProvider: provider},
 		secret:   string(u.Password),
+		verifier: u.Verifier,
 		flaw:     flaw,
 	}
 	if flaw != "" {
-		c.secret = base64.StdEncoding.EncodeToString(decoy)
+		c.secret, c.verifier = base64.StdEncoding.EncodeToString(decoy), nil
 	}
 	roles := append([]string{req.AuthID}, u.Groups...)
 	switch {
@@ -70,7 +72,7 @@ func (d *directory) find(req *Request, method string, lacks func(*User) string) 
 }
 
 func lacksPassword(u *User) string {
-	if u.Password == "" {
+	if u.Password == "" && len(u.Verifier) == 0 {
 		return "user without password"
 	}
 	return ""
@@ -87,12 +89,16 @@ func (d *directory) model(mac []byte) *User {
 
 // salt is the text of a name's salt: 16 bytes that nobody can predict and that
 // are there whether or not the name has a user.
-func (d *directory) salt(name string) string {
-	return base64.StdEncoding.EncodeToString(d.mac("salt", name)[:16])
+func (d *directory) salt(name string) string { return salt(d.key, name) }
+
+func salt(key []byte, name string) string {
+	return base64.StdEncoding.EncodeToString(mac(key, "salt", name)[:16])
 }
 
-func (d *directory) mac(purpose, text string) []byte {
-	h := hmac.New(sha256.New, d.key)
+func (d *directory) mac(purpose, text string) []byte { return mac(d.key, purpose, text) }
+
+func mac(key []byte, purpose, text string) []byte {
+	h := hmac.New(sha256.New, key)
 	h.Write([]byte(purpose))
 	h.Write([]byte{0})
 	h.Write([]byte(text))

@@ -87,7 +87,7 @@ func (s *Session) Subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match) 
 	f := peer.NewFrame(&wamp.Subscribed{Request: m.Request, Subscription: id})
 	defer f.Free()
 	if h, ok := s.held[id]; ok && h.Value.sub.match == match && h.Value.sub.uri == m.Topic {
-		s.peer.Send(b, f, peer.Reply, nil)
+		s.peer.Reply(b, f)
 		return nil
 	}
 	if limit := s.br.cfg.MaxSubscriptions; limit > 0 && len(s.held) >= limit {

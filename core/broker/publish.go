@@ -31,7 +31,7 @@ func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	if o.acknowledge {
 		f := peer.NewFrame(&wamp.Published{Request: m.Request, Publication: p.id})
 		defer f.Free()
-		s.peer.Send(b, f, peer.Reply, nil)
+		s.peer.Reply(b, f)
 	}
 	return nil
 }

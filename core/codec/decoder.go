@@ -303,10 +303,16 @@ func (d *Decoder) dict(name string) wamp.Dict {
 // MUST be ignored", also when their value means nothing to us.
 func (d *Decoder) openDict() wamp.Dict {
 	t := d.head("a dict", kindDict)
-	d.r.lenient = true
-	defer func() { d.r.lenient = false }()
+	left := d.r.left
+	d.r.lenient, d.r.left = true, min(left, maxOptions)
+	granted := d.r.left
+	defer func() { d.r.lenient, d.r.left = false, left-(granted-d.r.left) }()
 	return d.r.pairs(t)
 }
+
+// maxOptions bounds the values in one dict of options or details: unlike a
+// payload they are decoded.
+const maxOptions = 10_000
 
 // optionalDict reads a dict that may be absent.
 func (d *Decoder) optionalDict(name string) wamp.Dict {

@@ -150,6 +150,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
+// SetReadLimit implements session.Conn.
+func (c *Conn) SetReadLimit(int) {}
+
 // ReadMessage implements session.Conn.
 func (c *Conn) ReadMessage() ([]byte, error) {
 	select {

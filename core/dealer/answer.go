@@ -84,7 +84,9 @@ func (s *Session) Error(b *peer.Batch, m *wamp.ErrorMessage) error {
 		return err
 	}
 	answer := &wamp.ErrorMessage{RequestType: wamp.TypeCall, Request: c.request, Error: m.Error, Payload: m.Payload}
-	c.undelivered(b, c.caller.reply(b, answer))
+	f := peer.NewFrame(answer)
+	defer f.Free()
+	c.undelivered(b, c.caller.peer.Send(b, f, peer.Reply, nil))
 	return nil
 }
 

@@ -210,7 +210,5 @@ func (c *call) finishLocked() {
 // fail answers the caller with an error of the router's.
 func (c *call) fail(b *peer.Batch, uri wamp.URI, text string) {
 	e := &wamp.Error{URI: uri, Message: text}
-	if c.caller.reply(b, e.Reply(wamp.TypeCall, c.request)) == peer.Full {
-		c.caller.peer.Doom(b)
-	}
+	c.caller.reply(b, e.Reply(wamp.TypeCall, c.request))
 }

@@ -122,9 +122,9 @@ func (s *Session) leaveCallee() []*call {
 	return calls
 }
 
-// reply sends an ERROR for the request of type t.
-func (s *Session) reply(b *peer.Batch, m *wamp.ErrorMessage) peer.Status {
+// reply sends an ERROR.
+func (s *Session) reply(b *peer.Batch, m *wamp.ErrorMessage) {
 	f := peer.NewFrame(m)
 	defer f.Free()
-	return s.peer.Send(b, f, peer.Reply, nil)
+	s.peer.Reply(b, f)
 }

@@ -46,8 +46,9 @@ type Counters struct {
 }
 
 // Budget bounds the bytes that wait in all queues of a node together. Only
-// queues with a backlog are charged, so that the ordinary path touches no
-// shared memory. Safe for concurrent use.
+// queues in which more than 64 KiB wait are charged, so that the ordinary path
+// touches no shared memory; when the budget is full they take nothing more.
+// Safe for concurrent use.
 type Budget struct {
 	max  int64
 	used atomic.Int64

@@ -101,13 +101,18 @@ func (q *Queue) Send(b *Batch, f *Frame, class Class, gate *Gate) Status {
 	return q.appendLocked(b, f.msg.Type(), body, waiting, class)
 }
 
-// lock takes the lock and returns how many bytes wait. What only waits for the
-// end of somebody's batch is flushed first if it goes above the soft mark, so
-// that nobody is called slow who was not given the chance to read.
+// backlog is how many bytes may wait before a queue counts as having a backlog:
+// it is flushed without waiting for the end of the batch, and what stays is
+// charged to the node's budget.
+const backlog = 64 << 10
+
+// lock takes the lock and returns how many bytes wait. A backlog that only waits
+// for the end of somebody's batch is flushed first, so that nobody is called
+// slow who was not given the chance to read.
 func (q *Queue) lock() int {
 	q.mu.Lock()
 	waiting := q.sink.Buffered()
-	if waiting <= q.limits.Soft || !q.owed {
+	if waiting <= min(backlog, q.limits.Soft) || !q.owed {
 		return waiting
 	}
 	q.mu.Unlock()
@@ -116,25 +121,38 @@ func (q *Queue) lock() int {
 	return q.sink.Buffered()
 }
 
-// Open queues f and opens gate in one step.
-func (q *Queue) Open(b *Batch, f *Frame, gate *Gate) Status {
-	return q.turn(b, f, gate, true)
+// Reply queues an answer, which is never lost in silence: a receiver that has
+// no room for it, or that cannot take it at all, is ended. An ERROR that is too
+// long goes without its arguments.
+func (q *Queue) Reply(b *Batch, f *Frame) {
+	status := q.Send(b, f, Reply, nil)
+	if e, ok := f.msg.(*wamp.ErrorMessage); ok && status == TooLong && !e.Payload.Empty() {
+		bare := NewFrame(&wamp.ErrorMessage{RequestType: e.RequestType, Request: e.Request, Error: e.Error})
+		defer bare.Free()
+		status = q.Send(b, bare, Reply, nil)
+	}
+	switch status {
+	case Full, TooLong, Untranslatable:
+		q.Doom(b)
+	case Sent, Shut, Closed, Dropped:
+	}
 }
+
+// Open queues f and opens gate in one step.
+func (q *Queue) Open(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, true) }
 
 // Shut shuts gate and queues f in one step.
-func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) Status {
-	return q.turn(b, f, gate, false)
-}
+func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, false) }
 
-func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) Status {
+func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) {
 	body, err := f.bytes(q.serializer)
-	if err != nil {
-		return Untranslatable
-	}
 	waiting := q.lock()
 	defer q.mu.Unlock()
 	gate.open = open
-	return q.appendLocked(b, f.msg.Type(), body, waiting, Reply)
+	if err != nil || q.appendLocked(b, f.msg.Type(), body, waiting, Reply) != Sent {
+		gate.open = false
+		q.doomLocked(b)
+	}
 }
 
 // Close makes every later Send fail and gives the budget back.
@@ -156,7 +174,7 @@ func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, body []byte, waiting 
 	if q.closed {
 		return Closed
 	}
-	if waiting > q.limits.Soft || q.charged > 0 {
+	if waiting > min(backlog, q.limits.Soft) || q.charged > 0 {
 		if s := q.admitLocked(b, waiting, class); s != Sent {
 			return s
 		}
@@ -190,10 +208,10 @@ func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
 		q.over = time.Now()
 	}
 	if class == Reply {
-		if waiting <= q.limits.Hard+q.limits.Reserve {
-			return Sent
+		if waiting > q.limits.Hard+q.limits.Reserve || waiting > 0 && q.budget.full() {
+			return Full
 		}
-		return Full
+		return Sent
 	}
 	slow := waiting > q.limits.Hard || !q.over.IsZero() && time.Since(q.over) > q.limits.Grace
 	switch {

@@ -74,7 +74,7 @@ type Realm struct {
 // subscription and registration ids; counters are the node's.
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 	r := &Realm{URI: cfg.URI, sessions: make(map[wamp.ID]Member)}
-	r.salt = r.derive(idKey, "salt")
+	r.salt = SaltKey(idKey, cfg.URI)
 	r.Broker = broker.New(broker.Config{ID: r.ids(idKey, "subscription"), MaxSubscriptions: cfg.MaxSubscriptions})
 	r.Dealer = dealer.New(dealer.Config{
 		ID: r.ids(idKey, "registration"), Counters: counters,
@@ -169,23 +169,22 @@ func (r *Realm) shut() []Member {
 // an HMAC over realm, kind, match and URI.
 func (r *Realm) ids(key []byte, kind string) func(wamp.Match, wamp.URI) wamp.ID {
 	return func(m wamp.Match, u wamp.URI) wamp.ID {
-		sum := r.derive(key, kind, m.String(), string(u))
+		sum := derive(key, string(r.URI), kind, m.String(), string(u))
 		return wamp.ID(binary.BigEndian.Uint64(sum)>>11) + 1
 	}
 }
 
-// derive is an HMAC-SHA-256 over the realm and parts, each with its length.
-func (r *Realm) derive(key []byte, parts ...string) []byte {
+// SaltKey is the secret of a realm from which the salts of its logins derive.
+func SaltKey(idKey []byte, uri wamp.URI) []byte { return derive(idKey, string(uri), "salt") }
+
+// derive is an HMAC-SHA-256 over parts, each with its length.
+func derive(key []byte, parts ...string) []byte {
 	h := hmac.New(sha256.New, key)
-	write := func(part string) {
+	for _, part := range parts {
 		var n [4]byte
 		binary.BigEndian.PutUint32(n[:], uint32(len(part))) //nolint:gosec // URIs and names are short
 		h.Write(n[:])
 		h.Write([]byte(part))
-	}
-	write(string(r.URI))
-	for _, part := range parts {
-		write(part)
 	}
 	return h.Sum(nil)
 }

@@ -14,11 +14,13 @@ import (
 type Config struct {
 	// Realm finds a realm; the error is a *wamp.Error for the client.
 	Realm func(wamp.URI) (*realm.Realm, error)
-	// HelloTimeout bounds the wait for HELLO, and for the answer to a
-	// CHALLENGE.
+	// HelloTimeout bounds the time from the connection to WELCOME, and that
+	// in which a client must answer GOODBYE.
 	HelloTimeout time.Duration
 	// Agent is what WELCOME says of this router.
-	Agent    string
+	Agent string
+	// Joined is told when a connection begins and ends to carry a session.
+	Joined   func(c Conn, joined bool)
 	Codec    codec.Limits
 	Budget   *peer.Budget
 	Counters *peer.Counters

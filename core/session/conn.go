@@ -25,6 +25,10 @@ type Conn interface {
 	// whatever trickles in until then; the zero time lifts it. Keepalive is
 	// the transport's own and independent of it.
 	SetReadDeadline(t time.Time) error
+	// SetReadLimit makes a message longer than that many bytes end the
+	// connection, as one above the transport's own limit does; 0 lifts it
+	// back to that.
+	SetReadLimit(bytes int)
 	// Close says the transport's farewell, gives what was appended a few
 	// seconds to leave, and closes. It does not block, ends a pending
 	// ReadMessage, and may be called more than once.

@@ -12,10 +12,15 @@ import (
 	"bondy/core/wamp"
 )
 
+// maxHandshake bounds the messages of a client that has not joined, in bytes.
+const maxHandshake = 64 << 10
+
 // open takes the connection from HELLO to WELCOME (sections "Session
 // Establishment" and "Authentication"). The error is what to abort with.
 func (s *Session) open(ctx context.Context) error {
-	m, err := s.read(time.Now().Add(s.cfg.HelloTimeout))
+	s.conn.SetReadLimit(maxHandshake)
+	deadline := time.Now().Add(s.cfg.HelloTimeout)
+	m, err := s.read(deadline)
 	if err != nil {
 		return err
 	}
@@ -42,14 +47,14 @@ func (s *Session) open(ctx context.Context) error {
 		return wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", hello.Realm)
 	}
 	s.id = wamp.RandomID()
-	who, err := s.authenticate(ctx, hello)
+	who, err := s.authenticate(ctx, hello, deadline)
 	if err != nil {
 		return err
 	}
 	return s.welcome(who, features)
 }
 
-func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello) (*auth.Identity, error) {
+func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello, deadline time.Time) (*auth.Identity, error) {
 	req, err := s.authRequest(hello)
 	if err != nil {
 		return nil, err
@@ -60,7 +65,7 @@ func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello) (*auth.Id
 	}
 	s.send(&wamp.Challenge{AuthMethod: exchange.Method, Extra: exchange.Challenge})
 	s.batch.Flush()
-	m, err := s.read(time.Now().Add(s.cfg.HelloTimeout))
+	m, err := s.read(deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +103,7 @@ func (s *Session) welcome(who *auth.Identity, features peer.Features) error {
 	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
+	s.conn.SetReadLimit(0)
 	s.who, s.rights = who, s.realm.Access.Rights(who.Roles)
 	s.queue.Close()
 	s.queue = peer.NewQueue(s.conn, &s.policy.Queue, s.cfg.Budget, s.cfg.Counters, s.conn.Close)

@@ -70,6 +70,8 @@ func (d *door) session(ctx context.Context) bool {
 		s.abort(err)
 		return false
 	}
+	d.cfg.Joined(d.conn, true)
+	defer d.cfg.Joined(d.conn, false)
 	defer s.leave()
 	err := s.run()
 	if err != nil {

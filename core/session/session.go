@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"bondy/core/auth"
 	"bondy/core/broker"
@@ -33,6 +34,7 @@ type Session struct {
 
 	mu      sync.Mutex  // with leaving, orders WELCOME and GOODBYE
 	leaving atomic.Bool // GOODBYE was sent
+	cut     *time.Timer // ends a client that does not answer ours
 }
 
 // run handles messages until the session ends: nil after an orderly GOODBYE,
@@ -72,6 +74,11 @@ func (s *Session) bye(*wamp.Goodbye) error {
 // leave gives back everything that the session holds.
 func (s *Session) leave() {
 	s.queue.Close()
+	s.mu.Lock()
+	if s.cut != nil {
+		s.cut.Stop()
+	}
+	s.mu.Unlock()
 	s.realm.Leave(s.id)
 	s.routing = true
 	s.broker.Leave(s.batch)
@@ -91,16 +98,15 @@ func (s *Session) Goodbye(reason wamp.URI, message string) {
 	defer b.Flush()
 	f := peer.NewFrame(&wamp.Goodbye{Details: wamp.Dict{"message": message}, Reason: reason})
 	defer f.Free()
-	s.queue.Send(b, f, peer.Reply, nil)
+	s.queue.Reply(b, f)
+	s.cut = time.AfterFunc(s.cfg.HelloTimeout, s.conn.Close)
 }
 
 // send queues a message of the session's own goroutine.
 func (s *Session) send(m wamp.Message) {
 	f := peer.NewFrame(m)
 	defer f.Free()
-	if s.queue.Send(s.batch, f, peer.Reply, nil) == peer.Full {
-		s.queue.Doom(s.batch)
-	}
+	s.queue.Reply(s.batch, f)
 }
 
 // fail answers the request with err, or returns it when it ends the session.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error URIs (appendix "URI Reference" of the specification, and one of the
@@ -52,9 +53,17 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return string(e.URI) + ": " + e.Message }
 
-// Errorf makes an Error.
+// maxMessage bounds the sentence of an Error in bytes: it may quote what a peer
+// sent.
+const maxMessage = 1000
+
+// Errorf makes an Error. A long sentence is cut.
 func Errorf(uri URI, format string, args ...any) *Error {
-	return &Error{URI: uri, Message: fmt.Sprintf(format, args...)}
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + " ..."
+	}
+	return &Error{URI: uri, Message: text}
 }
 
 // Violationf makes the Error of a protocol violation (section "Protocol

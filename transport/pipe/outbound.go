@@ -16,8 +16,7 @@ const (
 	// maxRounds is how often a flush goes on because others appended in the
 	// meantime, before it leaves that to a goroutine.
 	maxRounds = 8
-	// maxControl bounds the control replies that wait, in bytes; a single one
-	// may be longer.
+	// maxControl bounds the control replies that wait, in bytes.
 	maxControl = 256 << 10
 	// keepChunks is the length of the chunk list kept while idle.
 	keepChunks = 16
@@ -41,13 +40,14 @@ type chunk struct {
 type outbound struct {
 	shared *Shared
 	w      writer
-	failed func() // called once, with mu held, when writing failed
+	below  *outbound // that w appends to; nil if w is the socket
+	failed func()    // called once, with mu held, when writing failed
 
 	mu       sync.Mutex
 	chunks   []chunk
 	off      int // of chunks[0], what was written
 	size     int
-	control  int // bytes of control replies appended since the queue was empty
+	control  int // bytes of control replies appended since nothing waited
 	busy     bool
 	closed   bool
 	err      error
@@ -79,14 +79,17 @@ func (o *outbound) append(head, body []byte, share bool) error {
 func (o *outbound) reply(head, body []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch n := len(head) + len(body); {
-	case o.closed || o.err != nil:
+	if o.closed || o.err != nil {
 		return peer.ErrClosed
-	case o.control > 0 && o.control+n > maxControl:
-		return ErrControlFlood
-	default:
-		o.control += n
 	}
+	if o.size == 0 && (o.below == nil || o.below.buffered() == 0) {
+		o.control = 0
+	}
+	n := len(head) + len(body)
+	if o.control+n > maxControl {
+		return ErrControlFlood
+	}
+	o.control += n
 	o.copyLocked(head)
 	o.copyLocked(body)
 	return nil
@@ -136,14 +139,15 @@ func (o *outbound) flush() {
 	o.restLocked()
 }
 
-// wait flushes and returns when nothing waits any more, or writing failed.
-func (o *outbound) wait() {
+// wait flushes and returns when nothing waits any more, or why writing failed.
+func (o *outbound) wait() error {
 	for {
 		o.flush()
 		o.mu.Lock()
 		if !o.busy {
+			err := o.err
 			o.mu.Unlock()
-			return
+			return err
 		}
 		if o.idle == nil {
 			o.idle = make(chan struct{})
@@ -209,11 +213,8 @@ func (o *outbound) advanceLocked(n int) {
 	left := copy(o.chunks, o.chunks[done:])
 	clear(o.chunks[left:])
 	o.chunks = o.chunks[:left]
-	if left == 0 {
-		o.control = 0
-		if cap(o.chunks) > keepChunks {
-			o.chunks = nil
-		}
+	if left == 0 && cap(o.chunks) > keepChunks {
+		o.chunks = nil
 	}
 }
 
@@ -246,7 +247,7 @@ func (o *outbound) dropLocked() {
 	for _, c := range o.chunks {
 		o.freeLocked(c)
 	}
-	o.chunks, o.off, o.size, o.control = nil, 0, 0, 0
+	o.chunks, o.off, o.size = nil, 0, 0
 }
 
 func (o *outbound) restLocked() {

@@ -224,10 +224,12 @@ func (p *Pipe) interrupt() {
 }
 
 // linger ends a connection from which nobody reads any more: what waits is
-// written, then the other side gets a moment to close.
+// written, then the other side gets a moment to close if it took that.
 func (p *Pipe) linger() {
 	p.out.finish(nil)
-	p.out.wait()
+	if p.out.wait() != nil {
+		p.over = true // there is no farewell to read
+	}
 	if half, ok := p.conn.(interface{ CloseWrite() error }); ok && !p.over && half.CloseWrite() == nil {
 		_ = p.conn.SetReadDeadline(time.Now().Add(drainTimeout)) // a closed socket fails the read as well
 		b := p.shared.get(smallSize)

@@ -301,9 +301,12 @@ func TestControlRepliesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Flush()
-	var err error
+	err := s.Reply(nil, make([]byte, 1<<20))
+	if !errors.Is(err, pipe.ErrControlFlood) {
+		t.Errorf("a reply of 1 MiB: %v, want ErrControlFlood", err)
+	}
 	n := 0
-	for ; err == nil && n < 10<<20; n += 100 {
+	for err = nil; err == nil && n < 10<<20; n += 100 {
 		err = s.Reply(make([]byte, 2), make([]byte, 98))
 	}
 	if !errors.Is(err, pipe.ErrControlFlood) {

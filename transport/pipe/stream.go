@@ -60,7 +60,7 @@ func NewStream(c net.Conn) (*Stream, error) {
 		}
 		s.pipe, s.tls = p, c
 		s.in = &inbound{shared: p.shared}
-		s.out = &outbound{shared: p.shared, w: tlsWriter{s}, failed: p.interrupt}
+		s.out = &outbound{shared: p.shared, w: tlsWriter{s}, below: &p.out, failed: p.interrupt}
 	default:
 		return nil, fmt.Errorf("connection is a %T, not a Pipe", c)
 	}
@@ -110,8 +110,8 @@ func (s *Stream) Append(head, body []byte) error {
 }
 
 // Reply is Append for what the other side makes us send, such as a PONG; the
-// bytes are always copied. Errors: peer.ErrClosed; ErrControlFlood when too
-// much of that waits, which should end the connection.
+// bytes are always copied. Errors: peer.ErrClosed; ErrControlFlood when more
+// than 256 KiB of that would wait, which should end the connection.
 func (s *Stream) Reply(head, body []byte) error { return s.out.reply(head, body) }
 
 // Buffered is how many bytes wait that the kernel has not taken.
@@ -177,7 +177,7 @@ func (s *Stream) Close(farewell []byte) bool {
 func (s *Stream) Wait() {
 	s.Close(nil)
 	if s.tls != nil {
-		s.out.wait()
+		_ = s.out.wait() // the Pipe below tells what matters
 		_ = s.tls.CloseWrite() // appends the alert; without it the farewell is lost, no more
 		s.in.drop()
 	}

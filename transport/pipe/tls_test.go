@@ -151,3 +151,34 @@ func TestTLSHungReaderBlocksNobody(t *testing.T) {
 	client.Close()
 	<-waited
 }
+
+func TestTLSControlRepliesAreBounded(t *testing.T) {
+	s, _ := secure(t, tls.VersionTLS13)
+	var err error
+	n := 0
+	for ; err == nil && n < 64<<20; n += 100 { // flushed each time, as between two reads
+		err = s.Reply(make([]byte, 2), make([]byte, 98))
+		s.Flush()
+	}
+	if !errors.Is(err, pipe.ErrControlFlood) {
+		t.Errorf("after %d bytes of replies: %v, want ErrControlFlood", n, err)
+	}
+	s.Kill()
+	s.Wait()
+}
+
+func TestTLSControlRepliesThatAreRead(t *testing.T) {
+	s, client := secure(t, tls.VersionTLS13)
+	reply := make([]byte, 100<<10)
+	for range 10 {
+		if err := s.Reply(nil, reply); err != nil {
+			t.Fatal(err)
+		}
+		s.Flush()
+		if _, err := io.ReadFull(client, reply); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.Close()
+	s.Wait()
+}

@@ -25,6 +25,11 @@ const (
 	reservedMask = 0xf0
 )
 
+// maxPing is the longest payload of a PING or PONG, in octets. The specification
+// allows that of a message; nobody needs it, and what a PONG repeats is held for
+// a peer that may not read it.
+const maxPing = 128 << 10
+
 // Conn is a connection after its handshake.
 type Conn struct {
 	*pipe.Stream
@@ -32,6 +37,7 @@ type Conn struct {
 	serializer wamp.Serializer
 	sendMax    int // longest message that the client accepts, in bytes
 	recvMax    int // longest message that the router accepts
+	limit      int // longest message accepted now, at most recvMax
 }
 
 var _ session.Conn = (*Conn)(nil)
@@ -53,6 +59,14 @@ func (c *Conn) Append(msg []byte) error {
 	return c.Stream.Append(head[:], msg)
 }
 
+// SetReadLimit implements session.Conn; PING and PONG have their own limit.
+func (c *Conn) SetReadLimit(bytes int) {
+	c.limit = c.recvMax
+	if bytes > 0 {
+		c.limit = min(bytes, c.recvMax)
+	}
+}
+
 // ReadMessage implements session.Conn.
 func (c *Conn) ReadMessage() ([]byte, error) {
 	for {
@@ -66,8 +80,10 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 			return nil, wamp.Violationf("frame prefix with reserved bits set: %#02x", b[0])
 		case typ > typePong:
 			return nil, wamp.Violationf("frame of reserved type %d", typ)
-		case n > c.recvMax:
-			return nil, wamp.Violationf("frame of %d bytes, the limit is %d", n, c.recvMax)
+		case typ == typeMessage && n > c.limit:
+			return nil, wamp.Violationf("message of %d bytes, the limit is %d", n, c.limit)
+		case typ != typeMessage && n > min(maxPing, c.recvMax):
+			return nil, wamp.Violationf("PING or PONG of %d bytes, the limit is %d", n, min(maxPing, c.recvMax))
 		}
 		if b, err = c.Peek(headSize + n); err != nil {
 			return nil, err

@@ -3,6 +3,8 @@
 // then frames with a prefix of four octets, on TCP, TLS or a unix socket.
 //
 // [Accept] does the handshake; the [Conn] that it returns is a session.Conn.
+// A PING of up to 128 KiB is answered; a longer one is a protocol violation, as
+// are PINGs whose PONGs nobody reads.
 package rawsocket
 
 import (
@@ -118,6 +120,7 @@ func (c *Conn) negotiate(req []byte, cfg Config) error {
 	own := exponent(cfg.MaxMessageSize)
 	c.sendMax = 1 << (req[1]>>4 + minExponent)
 	c.recvMax = 1 << own
+	c.limit = c.recvMax
 	reply := [4]byte{magic, byte(own-minExponent)<<4 | byte(c.serializer)} //nolint:gosec // 0 to 15
 	if err := c.Stream.Append(reply[:], nil); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +197,42 @@ func TestViolations(t *testing.T) {
 				t.Errorf("ReadMessage = %v, want a protocol violation", err)
 			}
 		})
+	}
+}
+
+func TestPingsAreShort(t *testing.T) {
+	for _, typ := range []byte{1, 2} {
+		c, client := open(t, rawsocket.Config{}, 0x7f, 0xf1, 0, 0)
+		go client.Write(append(frame(typ, make([]byte, 128<<10)), typ, 0x02, 0x00, 0x01))
+		go io.Copy(io.Discard, client)
+		if _, err := c.ReadMessage(); err == nil || !strings.Contains(err.Error(), "131073 bytes") {
+			t.Errorf("type %d: %v, want a violation by the second frame", typ, err)
+		}
+	}
+}
+
+func TestSetReadLimit(t *testing.T) {
+	c, client := open(t, rawsocket.Config{MaxMessageSize: 4096}, 0x7f, 0xf1, 0, 0)
+	c.SetReadLimit(100)
+	client.Write(slices.Concat(frame(0, make([]byte, 100)), frame(1, make([]byte, 101)), frame(0, make([]byte, 4096))))
+	if b, err := c.ReadMessage(); err != nil || len(b) != 100 {
+		t.Fatalf("ReadMessage = %d bytes, %v; want 100", len(b), err)
+	}
+	c.SetReadLimit(0)
+	if b, err := c.ReadMessage(); err != nil || len(b) != 4096 {
+		t.Fatalf("ReadMessage = %d bytes, %v; want 4096", len(b), err)
+	}
+	c.SetReadLimit(1 << 20)
+	client.Write([]byte{0, 0, 0x10, 0x01})
+	if _, err := c.ReadMessage(); err == nil {
+		t.Error("a message above the transport's own limit was accepted")
+	}
+	c, client = open(t, rawsocket.Config{}, 0x7f, 0xf1, 0, 0)
+	c.SetReadLimit(100)
+	client.Write([]byte{0, 0, 0, 101}) // the prefix alone is enough
+	_, err := c.ReadMessage()
+	if we, ok := errors.AsType[*wamp.Error](err); !ok || we.URI != wamp.ErrProtocolViolation {
+		t.Errorf("ReadMessage = %v, want a protocol violation", err)
 	}
 }
 

@@ -18,7 +18,8 @@ type Conn struct {
 	*pipe.Stream
 
 	sub     subprotocol
-	recvMax int
+	recvMax int // longest message accepted
+	limit   int // longest message accepted now, at most recvMax
 
 	frag   []byte // what came of a fragmented message
 	inFrag bool
@@ -33,7 +34,7 @@ func newConn(c net.Conn, sub subprotocol, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := &Conn{Stream: s, sub: sub, recvMax: cfg.MaxMessageSize}
+	conn := &Conn{Stream: s, sub: sub, recvMax: cfg.MaxMessageSize, limit: cfg.MaxMessageSize}
 	return conn, s.Keepalive(cfg.PingInterval, []byte{bitFin | opPing, 0})
 }
 
@@ -58,6 +59,15 @@ func (c *Conn) Append(msg []byte) error {
 	default:
 		head := appendHead(buf[:0], op, len(msg)+batchHead)
 		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg) //nolint:gosec // far below 4 GiB
+	}
+}
+
+// SetReadLimit implements session.Conn. A batch counts as one message, and so
+// does each part of one that was read before.
+func (c *Conn) SetReadLimit(bytes int) {
+	c.limit = c.recvMax
+	if bytes > 0 {
+		c.limit = min(bytes, c.recvMax)
 	}
 }
 
@@ -108,6 +118,9 @@ func (c *Conn) nextOfBatch() ([]byte, error) {
 	msg, rest, ok := c.sub.split(c.batch)
 	if !ok {
 		return nil, c.fail(closeProtocolError, "batch ends within a message")
+	}
+	if len(msg) > c.limit { // which was lowered behind the batch
+		return nil, c.fail(closeTooBig, tooBig)
 	}
 	c.batch = rest
 	return msg, nil

@@ -37,6 +37,9 @@ const (
 	maskSize      = 4
 )
 
+// tooBig goes with closeTooBig.
+const tooBig = "message above the limit"
+
 // frame is what readFrame found; the payload is unmasked and aliases the read
 // buffer.
 type frame struct {
@@ -72,8 +75,8 @@ func (c *Conn) readFrame() (f frame, err error) {
 	case 10:
 		n = binary.BigEndian.Uint64(b[2:])
 	}
-	if f.op < opClose && n > uint64(c.recvMax-len(c.frag)) { //nolint:gosec // what came is never above the limit
-		return f, c.fail(closeTooBig, "message above the limit")
+	if f.op < opClose && n > uint64(c.limit-len(c.frag)) { //nolint:gosec // what came is never above the limit
+		return f, c.fail(closeTooBig, tooBig)
 	}
 	start := head + maskSize
 	end := start + int(n) //nolint:gosec // checked
@@ -116,11 +119,15 @@ func (c *Conn) check(first, second byte, f frame) error {
 	return nil
 }
 
-// peek is Peek where the end is unexpected: in order means a CLOSE frame.
+// peek is Peek where the end is unexpected: in order means a CLOSE frame. Who
+// only half-closed within a frame is told so.
 func (c *Conn) peek(n int) ([]byte, error) {
 	b, err := c.Peek(n)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = c.fail(closeProtocolError, "connection ends without a CLOSE frame")
 	}
 	return b, err
 }

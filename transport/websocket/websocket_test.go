@@ -297,6 +297,23 @@ func TestViolations(t *testing.T) {
 	}
 }
 
+func TestHalfFrame(t *testing.T) {
+	s := serve(t, websocket.Config{})
+	for n := 1; n < 9; n++ {
+		c, client := s.dial(t, "wamp.2.json")
+		tcp := client.NetConn().(*net.TCPConn)
+		tcp.Write(clientFrame(0x81, []byte("[1]"))[:n])
+		tcp.CloseWrite()
+		if _, err := c.ReadMessage(); !violation(err) {
+			t.Errorf("ReadMessage after %d octets = %v, want a violation", n, err)
+		}
+		client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, _, err := client.ReadMessage(); !gorilla.IsCloseError(err, 1002) {
+			t.Errorf("client read %v, want CLOSE 1002", err)
+		}
+	}
+}
+
 func TestPing(t *testing.T) {
 	s := serve(t, websocket.Config{PingInterval: 20 * time.Millisecond})
 	c, client := s.dial(t, "wamp.2.json")
