@@ -9,6 +9,8 @@ import (
 type Realm struct {
 	// URI is the name of the realm.
 	URI string `toml:"uri"`
+	// Manage is who has the last word on the realm once it exists.
+	Manage Manage `toml:"manage"`
 	// Description is free text.
 	Description string `toml:"description"`
 	// SecurityEnabled false admits anonymous clients alone and allows them
@@ -36,12 +38,25 @@ type Realm struct {
 
 // setDefaults prepares a realm for decoding.
 func (r *Realm) setDefaults() {
+	r.Manage = ManageNode
 	r.SecurityEnabled = true
 	r.AllowConnections = true
 	r.AuthMethods = []AuthMethod{AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA}
 	r.SlowConsumer = SlowDrop
 	r.URIStrictness = URILoose
 }
+
+// Manage is who has the last word on a realm that exists.
+type Manage string
+
+// The managers of a realm.
+const (
+	// ManageNode creates the realm where it is missing and then leaves it to
+	// the administration of the node.
+	ManageNode Manage = "node"
+	// ManageFile makes the realm follow the file, also when it goes from it.
+	ManageFile Manage = "file"
+)
 
 // AuthMethod is the name of an authentication method.
 type AuthMethod string

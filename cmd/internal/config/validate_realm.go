@@ -39,6 +39,7 @@ func (r *Realm) check(p *problems, key string) {
 		}
 	}
 	oneOf(p, join(key, "slow_consumer"), r.SlowConsumer, nil, SlowDrop, SlowClose)
+	oneOf(p, join(key, "manage"), r.Manage, nil, ManageNode, ManageFile)
 	oneOf(p, join(key, "uri_strictness"), r.URIStrictness, nil, URILoose, URIStrict)
 	notNegative(p, join(key, "call_timeout"), r.CallTimeout)
 	notNegative(p, join(key, "call_timeout_max"), r.CallTimeoutMax)

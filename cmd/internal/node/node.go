@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -21,7 +22,10 @@ import (
 	"bondy/cmd/internal/config"
 	"bondy/core"
 	"bondy/core/auth"
+	"bondy/core/realm"
 	"bondy/gateway/admin"
+	"bondy/store"
+	"bondy/store/realms"
 	"bondy/transport"
 	"bondy/uplink"
 	"bondy/uplink/bridge"
@@ -46,6 +50,9 @@ type Node struct {
 	opts    Options
 	log     *slog.Logger
 	gate    *auth.Gate
+	db      *store.DB
+	realms  *realms.Store
+	idKey   []byte
 	router  *core.Router
 	metrics *prometheus.Registry
 
@@ -76,6 +83,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 func Edge(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 	n := newNode(cfg, opts)
 	n.dataDir()
+	n.openStore()
 	n.route()
 	n.uplinks()
 	n.listen(ctx)
@@ -86,6 +94,7 @@ func Edge(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 	n := newNode(cfg, opts)
 	n.dataDir()
+	n.openStore()
 	n.route()
 	n.uplinkListener(ctx)
 	n.listen(ctx)
@@ -95,10 +104,13 @@ func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 // Check reports what would keep a node from being built from cfg, without
 // acquiring anything.
 func Check(cfg *config.Config) error {
-	gate := auth.NewGate(0)
-	rs, err := realms(cfg, gate)
+	defs, err := definitions(cfg)
 	if err != nil {
 		return err
+	}
+	rs := make([]realm.Config, len(defs))
+	for i, d := range defs {
+		rs[i] = d.Realm
 	}
 	_, err = core.New(core.Config{Realms: rs, Log: slog.New(slog.DiscardHandler)})
 	return err
@@ -130,6 +142,9 @@ func (n *Node) finish() (*Node, error) {
 		if n.arrivals != nil {
 			_ = n.arrivals.Close() // the error that matters is n.err
 		}
+		if n.db != nil {
+			_ = n.db.Close() // the error that matters is n.err
+		}
 		return nil, n.err
 	}
 	return n, nil
@@ -144,15 +159,32 @@ func (n *Node) dataDir() {
 	})
 }
 
+// openStore opens the node's rows, which no other node may have open.
+func (n *Node) openStore() {
+	n.try(func() (err error) {
+		n.db, err = store.Open(filepath.Join(n.cfg.DataDir, "bondy.db"), store.Options{
+			OnLost: func(rows int, err error) {
+				n.log.Error("rows were not stored", slog.Int("rows", rows), slog.Any("err", err))
+			},
+		})
+		if err != nil {
+			return err
+		}
+		n.realms = realms.New(n.db)
+		n.idKey, err = n.realms.IDKey()
+		return err
+	})
+}
+
 func (n *Node) route() {
 	n.try(func() error {
-		rs, err := realms(&n.cfg, n.gate)
+		rs, err := n.merged(&n.cfg)
 		if err != nil {
 			return err
 		}
 		n.router, err = core.New(core.Config{
 			Realms: rs, HelloTimeout: n.cfg.Limits.HelloTimeout, Agent: "bondy-" + n.opts.Version,
-			QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
+			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
 		})
 		if err == nil {
 			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n))
@@ -192,7 +224,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.drain(ctx)
 	stop()
-	err := g.Wait()
+	err := errors.Join(g.Wait(), n.db.Close())
 	n.log.Info("stopped")
 	return err
 }
@@ -236,7 +268,10 @@ func (n *Node) Reload() error {
 }
 
 func (n *Node) apply(cfg config.Config) error {
-	rs, err := realms(&cfg, n.gate)
+	if err := Check(&cfg); err != nil {
+		return err
+	}
+	rs, err := n.merged(&cfg)
 	if err != nil {
 		return err
 	}

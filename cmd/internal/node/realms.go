@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 
 	"bondy/cmd/internal/config"
 	"bondy/core/auth"
@@ -10,12 +11,12 @@ import (
 	"bondy/core/rbac"
 	"bondy/core/realm"
 	"bondy/core/wamp"
+	"bondy/store/realms"
 )
 
-// realms turns what the file says of realms into what the router takes. gate
-// bounds the expensive computations of all realms together.
-func realms(cfg *config.Config, gate *auth.Gate) ([]realm.Config, error) {
-	out := make([]realm.Config, len(cfg.Realms))
+// definitions turns what the file says of realms into what the store takes.
+func definitions(cfg *config.Config) ([]realms.Definition, error) {
+	out := make([]realms.Definition, len(cfg.Realms))
 	for i := range cfg.Realms {
 		r := &cfg.Realms[i]
 		grants, err := grantsOf(r.Grants)
@@ -26,24 +27,56 @@ func realms(cfg *config.Config, gate *auth.Gate) ([]realm.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("realm %s: %w", r.URI, err)
 		}
-		out[i] = realm.Config{
-			URI: wamp.URI(r.URI),
-			Auth: auth.Config{
-				SecurityDisabled: !r.SecurityEnabled, Methods: methods(r.AuthMethods),
-				Users: people, Gate: gate,
-			},
+		d := realms.Definition{Description: r.Description, Managed: r.Manage == config.ManageFile}
+		for _, g := range r.Groups {
+			d.Groups = append(d.Groups, g.Name)
+		}
+		d.Realm = realm.Config{
+			URI:               wamp.URI(r.URI),
+			Auth:              auth.Config{SecurityDisabled: !r.SecurityEnabled, Methods: methods(r.AuthMethods), Users: people},
 			Access:            rbac.Config{SecurityDisabled: !r.SecurityEnabled, Grants: grants},
 			RefuseConnections: !r.AllowConnections,
 			StrictURIs:        r.URIStrictness == config.URIStrict,
-			Queue:             queue(&cfg.Limits, r.SlowConsumer),
 			CallTimeout:       r.CallTimeout,
 			MaxCallTimeout:    r.CallTimeoutMax,
-			MaxSubscriptions:  cfg.Limits.MaxSubscriptionsPerSession,
-			MaxRegistrations:  cfg.Limits.MaxRegistrationsPerSession,
-			MaxCalls:          cfg.Limits.MaxPendingCallsPerSession,
 		}
+		d.Realm.Queue.CloseSlow = r.SlowConsumer == config.SlowClose
+		out[i] = d
 	}
 	return out, nil
+}
+
+// bounded gives realms the bounds of this node.
+func (n *Node) bounded(rs []realm.Config, l *config.Limits) []realm.Config {
+	for i := range rs {
+		r := &rs[i]
+		slow := config.SlowDrop
+		if r.Queue.CloseSlow {
+			slow = config.SlowClose
+		}
+		r.Queue, r.Auth.Gate = queue(l, slow), n.gate
+		r.MaxSubscriptions, r.MaxRegistrations, r.MaxCalls =
+			l.MaxSubscriptionsPerSession, l.MaxRegistrationsPerSession, l.MaxPendingCallsPerSession
+	}
+	return rs
+}
+
+// merged brings the stored realms in line with the file and returns them all.
+func (n *Node) merged(cfg *config.Config) ([]realm.Config, error) {
+	defs, err := definitions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	differ, err := n.realms.Merge(defs, func(uri wamp.URI) []byte { return realm.SaltKey(n.idKey, uri) })
+	if err != nil {
+		return nil, err
+	}
+	if len(differ) > 0 {
+		n.log.Warn(`the file differs from stored realms, which stay as they are; with manage = "file" they would follow it`,
+			slog.Any("differences", differ))
+	}
+	rs, err := n.realms.Load()
+	return n.bounded(rs, &cfg.Limits), err
 }
 
 func queue(l *config.Limits, slow config.SlowConsumer) peer.Limits {
