@@ -23,8 +23,6 @@ type conn interface {
 	// close tells the peer and ends all calls above. It does not wait for
 	// the peer; calls after the first do nothing.
 	close(code Code, reason string)
-	// closed ends with the connection.
-	closed() <-chan struct{}
 	// state is what the handshake found out about the peer.
 	state() tls.ConnectionState
 	// rtt is the smoothed round-trip time.

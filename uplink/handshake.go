@@ -99,7 +99,7 @@ func (l *Link) hearHello() error {
 	case number != wire.Control:
 		return fmt.Errorf("%w: link begins with lane %d", wire.ErrMalformed, number)
 	}
-	l.control = wire.NewReader(counted{stream, &l.pulse}, wire.MaxHello, &l.shared.reading)
+	l.control = wire.NewReader(counted{stream, &l.pulse}, wire.MaxHello, &l.shared.buffers)
 	kind, body, err := l.control.Next()
 	switch {
 	case err != nil:

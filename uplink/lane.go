@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"io"
+	"slices"
 	"sync"
 
 	"bondy/uplink/wire"
@@ -12,13 +13,13 @@ import (
 type lane struct {
 	link   *Link
 	number int
-	stream io.Writer // nil until first used, then the writer's
+	stream io.Writer // nil until first used; the writer's
 
 	mu      sync.Mutex
-	pending []byte // framed; nil while empty
-	writing int    // bytes that the writer has in hand
-	running bool   // the writer
-	opened  bool   // the lane's number was queued
+	chunks  [][]byte // borrowed buffers of frames, end to end
+	waiting int      // bytes in chunks and in the writer's hand
+	running bool     // the writer
+	opened  bool     // the lane's number was queued
 	down    bool
 }
 
@@ -27,22 +28,22 @@ func (l *lane) put(kind uint8, body []byte) error {
 	if len(body) > l.link.maxFrame {
 		return ErrTooLong
 	}
+	var array [1 + wire.MaxHead]byte
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.down {
+	switch {
+	case l.down:
 		return ErrDown
-	}
-	if queued := len(l.pending) + l.writing; queued > 0 && queued+len(body) > l.link.cfg.LaneQueue {
+	case l.waiting > 0 && l.waiting+len(body) > l.link.cfg.LaneQueue:
 		return ErrFull
 	}
-	if l.pending == nil {
-		l.pending = l.link.shared.writing.get()
-	}
+	head := array[:0]
 	if !l.opened {
 		l.opened = true
-		l.pending = append(l.pending, byte(l.number)) //nolint:gosec // at most wire.MaxLanes
+		head = append(head, byte(l.number)) //nolint:gosec // at most wire.MaxLanes
 	}
-	l.pending = wire.Append(l.pending, kind, body)
+	l.appendLocked(wire.AppendHead(head, kind, len(body)))
+	l.appendLocked(body)
 	if !l.running {
 		l.running = true
 		l.link.tasks.Go(l.write)
@@ -50,30 +51,48 @@ func (l *lane) put(kind uint8, body []byte) error {
 	return nil
 }
 
+func (l *lane) appendLocked(p []byte) {
+	l.waiting += len(p)
+	for len(p) > 0 {
+		last := len(l.chunks) - 1
+		if last < 0 || len(l.chunks[last]) == wire.BufferSize {
+			l.chunks = append(l.chunks, l.link.shared.buffers.Get()[:0])
+			last++
+		}
+		n := min(len(p), wire.BufferSize-len(l.chunks[last]))
+		l.chunks[last] = append(l.chunks[last], p[:n]...)
+		p = p[n:]
+	}
+}
+
 // write writes what has gathered, until nothing has.
 func (l *lane) write() {
-	for batch := l.take(nil); batch != nil; batch = l.take(batch) {
-		if err := l.writeBatch(batch); err != nil {
+	for chunk := l.next(nil); chunk != nil; chunk = l.next(chunk) {
+		if err := l.writeChunk(chunk); err != nil {
 			l.link.fail(err)
 			return
 		}
 	}
 }
 
-// take returns the last batch and gets the next, or nil, which ends the writer.
-func (l *lane) take(last []byte) []byte {
-	if last != nil {
-		l.link.shared.writing.put(last)
-	}
+// next gives the last chunk back and takes one more; nil ends the writer.
+func (l *lane) next(last []byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	batch := l.pending
-	l.pending, l.writing = nil, len(batch)
-	l.running = batch != nil
-	return batch
+	l.waiting -= len(last)
+	if last != nil {
+		l.link.shared.buffers.Put(last)
+	}
+	if len(l.chunks) == 0 {
+		l.running = false
+		return nil
+	}
+	chunk := l.chunks[0]
+	l.chunks = slices.Delete(l.chunks, 0, 1)
+	return chunk
 }
 
-func (l *lane) writeBatch(batch []byte) error {
+func (l *lane) writeChunk(chunk []byte) error {
 	if l.stream == nil {
 		stream, err := l.link.conn.open(l.number)
 		if err != nil {
@@ -81,7 +100,7 @@ func (l *lane) writeBatch(batch []byte) error {
 		}
 		l.stream = stream
 	}
-	_, err := l.stream.Write(batch)
+	_, err := l.stream.Write(chunk)
 	return err
 }
 
@@ -96,27 +115,5 @@ func (l *lane) shut() {
 func (l *lane) queued() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.pending) + l.writing
-}
-
-// Sizes of write buffers in bytes: that of a new one, and the largest kept.
-const (
-	writeBuffer    = 2 << 10
-	maxWriteBuffer = 128 << 10
-)
-
-// writeBuffers keeps the buffers of lanes that have nothing to send.
-type writeBuffers struct{ pool sync.Pool }
-
-func (b *writeBuffers) get() []byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return (*p)[:0]
-	}
-	return make([]byte, 0, writeBuffer)
-}
-
-func (b *writeBuffers) put(buf []byte) {
-	if cap(buf) <= maxWriteBuffer {
-		b.pool.Put(&buf)
-	}
+	return l.waiting
 }

@@ -3,8 +3,10 @@ package uplink
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +43,7 @@ type Link struct {
 
 // shared is what the links of one Dialer or Listener have in common.
 type shared struct {
-	reading wire.Buffers
-	writing writeBuffers
+	buffers wire.Buffers
 
 	mu   sync.Mutex
 	live map[*Link]struct{}
@@ -63,6 +64,13 @@ func (s *shared) remove(l *Link) {
 	defer s.mu.Unlock()
 	delete(s.live, l)
 	s.past = s.past.plus(l.counters.traffic())
+}
+
+// links are those that are up, in no order.
+func (s *shared) links() []*Link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.live))
 }
 
 // traffic is that of all links so far.
@@ -198,6 +206,7 @@ func (l *Link) serve(ctx context.Context) {
 	l.log.Info("link up", slog.String("role", l.peer.Role), slog.String("node", l.hello.Node),
 		slog.String("remote", l.conn.remote().String()))
 	l.shared.add(l)
+	l.recheck() // a Recheck may have missed the handshake
 	l.pulse.start()
 	l.cfg.Handler.Up(l)
 	l.tasks.Go(l.acceptLanes)
@@ -212,7 +221,7 @@ func (l *Link) serve(ctx context.Context) {
 // fail takes the link down, once; the first reason counts.
 func (l *Link) fail(err error) {
 	l.once.Do(func() {
-		l.err = err
+		l.err = blame(err)
 		close(l.done)
 		l.pulse.stop()
 		for _, lane := range l.lanes {
@@ -232,6 +241,6 @@ func (l *Link) guard(read func() error) {
 		}
 	}()
 	if err := read(); err != nil {
-		l.fail(blame(err))
+		l.fail(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -20,8 +21,9 @@ type ListenerConfig struct {
 	Address string
 	// MaxLinks bounds the links.
 	MaxLinks int
-	// MaxHandshakes bounds the connections that are no links yet. Above a
-	// quarter of it, addresses must prove that they are no forgery.
+	// MaxHandshakes bounds the connections that are no links yet. When a
+	// quarter of it is taken, addresses must prove that they are no forgery,
+	// and no address gets more than a quarter.
 	MaxHandshakes int
 	// ProbeRate bounds the answers to probes, per second.
 	ProbeRate int
@@ -57,13 +59,12 @@ type Listener struct {
 	socket net.PacketConn
 	shared shared
 	probes probeKeys
+	doors  admission
 
-	// open counts connections from their first packet on.
-	open                                       atomic.Int64
 	accepted, refused, replaced, answers, echo atomic.Uint64
 
 	mu    sync.Mutex
-	links map[Identity]*Link
+	links map[Identity]*Link // up, or on the way from register to there
 }
 
 // Listen opens the socket; Run serves it.
@@ -78,7 +79,9 @@ func Listen(ctx context.Context, cfg ListenerConfig) (*Listener, error) {
 		return nil, fmt.Errorf("uplink listener: %w", err)
 	}
 	return &Listener{
-		cfg: cfg, socket: socket, probes: newProbeKeys(2*cfg.MaxLinks, cfg.ProbeRate), links: make(map[Identity]*Link),
+		cfg: cfg, socket: socket, links: make(map[Identity]*Link),
+		probes: newProbeKeys(2*cfg.MaxLinks, cfg.ProbeRate),
+		doors:  admission{limit: cfg.MaxHandshakes, places: make(map[netip.Addr]int)},
 	}, nil
 }
 
@@ -94,8 +97,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	defer func() { _ = l.socket.Close() }()
 	ctx, cancel := context.WithCancel(ctx)
 	transport := &quic.Transport{
-		Conn: l.socket, ConnContext: l.count,
-		VerifySourceAddress: func(net.Addr) bool { return l.handshakes() > l.cfg.MaxHandshakes/4 },
+		Conn: l.socket, ConnContext: l.admit, VerifySourceAddress: l.doors.busy,
 	}
 	defer func() { _ = transport.Close() }()
 	var tasks sync.WaitGroup
@@ -120,15 +122,7 @@ func (l *Listener) Run(ctx context.Context) error {
 }
 
 // Links are the links that are up, in no order.
-func (l *Listener) Links() []*Link {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	links := make([]*Link, 0, len(l.links))
-	for _, link := range l.links {
-		links = append(links, link)
-	}
-	return links
-}
+func (l *Listener) Links() []*Link { return l.shared.links() }
 
 // Recheck takes down the links of peers whose identity is refused by now, as
 // after a change of the revocation list.
@@ -138,23 +132,13 @@ func (l *Listener) Recheck() {
 	}
 }
 
-// count bounds the connections that are no links yet, from the first packet
-// on. QUIC ends the context with the connection.
-func (l *Listener) count(ctx context.Context, _ *quic.ClientInfo) (context.Context, error) {
-	if l.handshakes() >= l.cfg.MaxHandshakes {
+// admit counts what admission refuses.
+func (l *Listener) admit(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
+	ctx, err := l.doors.admit(ctx, info)
+	if err != nil {
 		l.refused.Add(1)
-		return nil, errors.New("too many handshakes")
 	}
-	l.open.Add(1)
-	context.AfterFunc(ctx, func() { l.open.Add(-1) })
-	return ctx, nil
-}
-
-// handshakes is how many connections are no links yet.
-func (l *Listener) handshakes() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int(l.open.Load()) - len(l.links)
+	return ctx, err
 }
 
 // serve makes a link of a connection and serves it until it is down.
@@ -166,6 +150,7 @@ func (l *Listener) serve(ctx context.Context, c *quic.Conn) {
 		return err
 	})
 	defer l.unregister(link)
+	placeOf(c).release()
 	if err != nil {
 		l.refused.Add(1)
 		l.cfg.Log.Warn("link refused", slog.String("remote", c.RemoteAddr().String()),
@@ -228,7 +213,7 @@ type ListenerStats struct {
 // Stats describes the listener. It may be called at any time.
 func (l *Listener) Stats() ListenerStats {
 	return ListenerStats{
-		Links: len(l.Links()), Handshakes: max(l.handshakes(), 0),
+		Links: len(l.Links()), Handshakes: l.doors.pending(),
 		Accepted: l.accepted.Load(), Refused: l.refused.Load(), Replaced: l.replaced.Load(),
 		ProbesAnswered: l.answers.Load(), ProbesUnknown: l.echo.Load(), Traffic: l.shared.traffic(),
 	}

@@ -106,24 +106,24 @@ func (s *simSocket) Close() error {
 }
 
 // simulated runs a test with a core and an edge on a simulated network.
-func simulated(t *testing.T, delay time.Duration, test func(t *testing.T, n *network, s *scene)) {
+func simulated(t *testing.T, delay time.Duration, test func(t *scene)) {
 	t.Helper()
 	ca := newAuthority(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(delay)
-		s := &scene{core: newRecorder(), edge: newRecorder()}
+		s := &scene{T: t, network: n, core: newRecorder(), edge: newRecorder()}
 		coreIP, edgeIP := net.IPv4(10, 0, 0, 1).To4(), net.IPv4(10, 0, 0, 2).To4()
 		s.coreConfig = uplink.ListenerConfig{Config: config(ca.config(t, "core"), s.core), Address: "10.0.0.1:443"}
 		s.coreConfig.ListenPacket = n.listenPacket(coreIP, 443)
 		s.edgeConfig = uplink.DialerConfig{Config: config(ca.config(t, "edge"), s.edge), Endpoints: []string{"10.0.0.1:443"}}
 		s.edgeConfig.ListenPacket = n.listenPacket(edgeIP, 0)
-		s.start(t)
+		s.start()
 		var err error
 		if s.dialer, err = uplink.NewDialer(s.edgeConfig); err != nil {
 			t.Fatal(err)
 		}
 		stopDialer := run(t, s.dialer.Run)
-		test(t, n, s)
+		test(s)
 		stopDialer()
 		s.stop()
 		s.core.check(t)
@@ -131,7 +131,10 @@ func simulated(t *testing.T, delay time.Duration, test func(t *testing.T, n *net
 	})
 }
 
+// scene is what a simulated test has.
 type scene struct {
+	*testing.T
+	*network
 	core, edge *recorder
 	coreConfig uplink.ListenerConfig
 	edgeConfig uplink.DialerConfig
@@ -140,10 +143,7 @@ type scene struct {
 	stop       func() // the listener
 }
 
-func (s *scene) start(tb testing.TB) {
-	tb.Helper()
-	s.listener, s.stop = listen(tb, s.coreConfig)
-}
+func (s *scene) start() { s.listener, s.stop = listen(s, s.coreConfig) }
 
 // wait passes virtual time.
 func wait(d time.Duration) { <-time.After(d) }
@@ -162,29 +162,29 @@ func within[T any](from <-chan T, d time.Duration) (v T, took time.Duration, ok 
 func TestOutages(t *testing.T) {
 	for _, outage := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute} {
 		for _, phase := range []time.Duration{0, 130 * time.Millisecond, 470 * time.Millisecond, 910 * time.Millisecond} {
-			simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-				l := s.edge.up(t)
-				atCore := s.core.up(t)
+			simulated(t, 50*time.Millisecond, func(t *scene) {
+				l := t.edge.up(t)
+				atCore := t.core.up(t)
 				wait(40*time.Second + phase)
 				l.AddBusy(1)
 				atCore.AddBusy(1)
 				wait(phase)
-				n.down.Store(true)
+				t.down.Store(true)
 				cut := time.Now()
-				err, took, ok := within(s.edge.downs, 10*time.Second)
+				err, took, ok := within(t.edge.downs, 10*time.Second)
 				var ce *uplink.CloseError
 				if !ok || took > 2200*time.Millisecond || !errors.As(err, &ce) || ce.Code != uplink.CodeSilent {
 					t.Errorf("outage %v, phase %v: down after %v with %v", outage, phase, took, err)
 				}
 				wait(max(0, outage-time.Since(cut)))
-				n.down.Store(false)
-				_, took, ok = within(s.edge.ups, time.Hour)
+				t.down.Store(false)
+				_, took, ok = within(t.edge.ups, time.Hour)
 				t.Logf("outage %v, phase %v: up %v after its end", outage, phase, took)
 				if !ok || took > 1500*time.Millisecond {
 					t.Errorf("outage %v, phase %v: up %v after its end", outage, phase, took)
 				}
-				s.core.up(t)
-				if err := s.core.down(t); !errors.As(err, &ce) {
+				t.core.up(t)
+				if err := t.core.down(t); !errors.As(err, &ce) {
 					t.Errorf("down at the core: %v", err)
 				}
 			})
@@ -194,18 +194,19 @@ func TestOutages(t *testing.T) {
 
 // A core that restarts has forgotten the edge, which comes back as fast.
 func TestRestartedCore(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-		s.edge.up(t).AddBusy(1)
-		n.down.Store(true) // as if killed: nobody says goodbye
-		s.stop()
-		n.down.Store(false)
+	simulated(t, 50*time.Millisecond, func(t *scene) {
+		t.edge.up(t).AddBusy(1)
+		t.down.Store(true) // as if killed: nobody says goodbye
+		t.stop()
+		t.down.Store(false)
 		wait(45 * time.Second)
-		s.start(t)
-		_, took, ok := within(s.edge.ups, time.Hour)
+		t.start()
+		_, took, ok := within(t.edge.ups, time.Hour)
 		if !ok || took > 1500*time.Millisecond {
 			t.Errorf("up %v after the restart", took)
 		}
-		if got := s.listener.Stats(); got.ProbesUnknown == 0 {
+		// a dial that was due anyway may come before the next probe
+		if got := t.listener.Stats(); got.ProbesUnknown == 0 && took > 900*time.Millisecond {
 			t.Errorf("stats = %+v", got)
 		}
 	})
@@ -213,30 +214,30 @@ func TestRestartedCore(t *testing.T) {
 
 // An idle edge notices too, if later, and a core whose edge vanished.
 func TestIdleOutage(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-		s.edge.up(t)
-		s.core.up(t)
+	simulated(t, 50*time.Millisecond, func(t *scene) {
+		t.edge.up(t)
+		t.core.up(t)
 		wait(time.Minute)
-		n.down.Store(true)
-		for name, downs := range map[string]chan error{"edge": s.edge.downs, "core": s.core.downs} {
+		t.down.Store(true)
+		for name, downs := range map[string]chan error{"edge": t.edge.downs, "core": t.core.downs} {
 			if err, took, ok := within(downs, 25*time.Second); !ok || took > 22*time.Second {
 				t.Errorf("%s: down after %v with %v", name, took, err)
 			}
 		}
-		n.down.Store(false)
-		s.edge.up(t)
+		t.down.Store(false)
+		t.edge.up(t)
 	})
 }
 
 // Twenty minutes of idleness cost less than a kilobyte a minute, and the link
 // stays.
 func TestIdleCost(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-		l := s.edge.up(t)
+	simulated(t, 50*time.Millisecond, func(t *scene) {
+		l := t.edge.up(t)
 		wait(time.Minute)
-		before := n.sent()
+		before := t.sent()
 		wait(20 * time.Minute)
-		rate := (n.sent() - before) / 20
+		rate := (t.sent() - before) / 20
 		t.Logf("%d bytes a minute with IP and UDP headers", rate)
 		if rate > 1000 {
 			t.Errorf("%d bytes a minute, want at most 1000", rate)
@@ -249,20 +250,20 @@ func TestIdleCost(t *testing.T) {
 
 // While the core is away the edge spends little.
 func TestOutageCost(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-		s.edge.up(t)
+	simulated(t, 50*time.Millisecond, func(t *scene) {
+		t.edge.up(t)
 		wait(time.Minute)
-		n.down.Store(true)
-		s.edge.down(t)
+		t.down.Store(true)
+		t.edge.down(t)
 		wait(2 * time.Minute)
-		before := n.sent()
+		before := t.sent()
 		wait(20 * time.Minute)
-		rate := (n.sent() - before) / 20
+		rate := (t.sent() - before) / 20
 		t.Logf("%d bytes a minute with IP and UDP headers", rate)
 		if rate > 40_000 {
 			t.Errorf("%d bytes a minute", rate)
 		}
-		if got := s.dialer.Stats(); got.ProbesSent < 1000 {
+		if got := t.dialer.Stats(); got.ProbesSent < 1000 {
 			t.Errorf("stats = %+v", got)
 		}
 	})
@@ -270,11 +271,11 @@ func TestOutageCost(t *testing.T) {
 
 // Order holds over a path that loses packets, and nothing takes it for dead.
 func TestLossyPath(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
+	simulated(t, 50*time.Millisecond, func(t *scene) {
 		const messages = 20_000
 		var next uint32
 		done := make(chan struct{})
-		s.core.frame = func(_ *uplink.Link, _ int, _ uint8, body []byte) {
+		t.core.frame = func(_ *uplink.Link, _ int, _ uint8, body []byte) {
 			got := uint32(body[0])<<16 | uint32(body[1])<<8 | uint32(body[2])
 			if got != next {
 				t.Errorf("message %d, want %d", got, next)
@@ -283,8 +284,8 @@ func TestLossyPath(t *testing.T) {
 				close(done)
 			}
 		}
-		l := s.edge.up(t)
-		n.loss.Store(2)
+		l := t.edge.up(t)
+		t.loss.Store(2)
 		l.AddBusy(1)
 		for i := range messages {
 			body := []byte{byte(i >> 16), byte(i >> 8), byte(i), 0, 0, 0, 0, 0}
@@ -299,19 +300,19 @@ func TestLossyPath(t *testing.T) {
 		if l.Err() != nil {
 			t.Errorf("link went down: %v", l.Err())
 		}
-		n.loss.Store(0)
+		t.loss.Store(0)
 	})
 }
 
 // A NAT that forgets costs a round trip and not the link.
 func TestNewAddress(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, n *network, s *scene) {
+	simulated(t, 50*time.Millisecond, func(t *scene) {
 		echoes := make(chan string, 1)
-		s.core.frame = func(l *uplink.Link, _ int, k uint8, body []byte) { _ = l.Send(1, k, body) }
-		s.edge.frame = func(_ *uplink.Link, _ int, _ uint8, body []byte) { echoes <- string(body) }
-		l := s.edge.up(t)
+		t.core.frame = func(l *uplink.Link, _ int, k uint8, body []byte) { _ = l.Send(1, k, body) }
+		t.edge.frame = func(_ *uplink.Link, _ int, _ uint8, body []byte) { echoes <- string(body) }
+		l := t.edge.up(t)
 		for i := range int32(10) {
-			n.nat.Store(100 * i)
+			t.nat.Store(100 * i)
 			if err := l.Send(1, kind, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
@@ -328,18 +329,18 @@ func TestNewAddress(t *testing.T) {
 
 // A slow path is not taken for a dead one.
 func TestSatellite(t *testing.T) {
-	simulated(t, 600*time.Millisecond, func(t *testing.T, n *network, s *scene) {
-		l := s.edge.up(t)
+	simulated(t, 600*time.Millisecond, func(t *scene) {
+		l := t.edge.up(t)
 		l.AddBusy(1)
 		wait(10 * time.Minute)
 		if l.Err() != nil {
 			t.Fatalf("link went down: %v", l.Err())
 		}
-		n.down.Store(true)
-		s.edge.down(t)
+		t.down.Store(true)
+		t.edge.down(t)
 		wait(time.Minute)
-		n.down.Store(false)
-		if _, took, ok := within(s.edge.ups, time.Hour); !ok || took > 6*time.Second {
+		t.down.Store(false)
+		if _, took, ok := within(t.edge.ups, time.Hour); !ok || took > 6*time.Second {
 			t.Errorf("up %v after the end of the outage", took)
 		}
 	})
@@ -347,10 +348,10 @@ func TestSatellite(t *testing.T) {
 
 // Two edges with the same certificate replace one another, and slow down.
 func TestTwins(t *testing.T) {
-	simulated(t, 50*time.Millisecond, func(t *testing.T, _ *network, s *scene) {
-		s.edge.up(t)
+	simulated(t, 50*time.Millisecond, func(t *scene) {
+		t.edge.up(t)
 		twin := newRecorder()
-		cfg := s.edgeConfig
+		cfg := t.edgeConfig
 		cfg.Handler = twin
 		d, err := uplink.NewDialer(cfg)
 		if err != nil {
@@ -359,7 +360,7 @@ func TestTwins(t *testing.T) {
 		stop := run(t, d.Run)
 		wait(10 * time.Minute)
 		stop()
-		if got := d.Stats().Links + s.dialer.Stats().Links; got > 150 {
+		if got := d.Stats().Links + t.dialer.Stats().Links; got > 150 {
 			t.Errorf("%d links in ten minutes", got)
 		}
 		twin.check(t)

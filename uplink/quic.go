@@ -52,7 +52,7 @@ func newQUICConn(c *quic.Conn) quicConn {
 func (q quicConn) open(lane int) (io.Writer, error) {
 	s, err := q.c.OpenUniStream()
 	if err != nil {
-		return nil, explain(err)
+		return nil, q.cause(err)
 	}
 	if lane == wire.Control {
 		s.SetPriority(0, true)
@@ -98,7 +98,6 @@ func (q quicConn) close(code Code, reason string) {
 	_ = q.c.CloseWithError(quic.ApplicationErrorCode(code), reason)
 }
 
-func (q quicConn) closed() <-chan struct{}    { return q.c.Context().Done() }
 func (q quicConn) state() tls.ConnectionState { return q.c.ConnectionState().TLS }
 func (q quicConn) rtt() time.Duration         { return q.c.ConnectionStats().SmoothedRTT }
 func (q quicConn) remote() net.Addr           { return q.c.RemoteAddr() }
@@ -130,6 +129,12 @@ const (
 func explain(err error) error {
 	if e, ok := errors.AsType[*quic.ApplicationError](err); ok {
 		return &CloseError{Code: Code(e.ErrorCode), Reason: e.ErrorMessage, Remote: e.Remote}
+	}
+	if _, ok := errors.AsType[*quic.StreamLimitReachedError](err); ok {
+		return fmt.Errorf("%w: peer allows fewer streams than lanes", wire.ErrMalformed)
+	}
+	if _, ok := errors.AsType[*quic.StreamError](err); ok {
+		return fmt.Errorf("%w: peer gave up a lane", wire.ErrMalformed)
 	}
 	e, ok := errors.AsType[*quic.TransportError](err)
 	if !ok {

@@ -46,7 +46,7 @@ func (l *Link) readLane(stream io.Reader) error {
 	if err := l.opened.claim(number, l.cfg.Lanes); err != nil {
 		return err
 	}
-	return l.read(wire.NewReader(counted{stream, &l.pulse}, l.cfg.MaxFrame, &l.shared.reading), number)
+	return l.read(wire.NewReader(counted{stream, &l.pulse}, l.cfg.MaxFrame, &l.shared.buffers), number)
 }
 
 func (l *Link) read(r *wire.Reader, number int) error {
@@ -59,6 +59,8 @@ func (l *Link) read(r *wire.Reader, number int) error {
 			return fmt.Errorf("%w: lane %d ended", wire.ErrMalformed, number)
 		case err != nil:
 			return err
+		case l.Err() != nil:
+			return nil // aborted by the last frame: the rest is not wanted
 		}
 		if kind < wire.FirstKind {
 			if err := l.own(number, kind, body); err != nil {

@@ -167,7 +167,7 @@ func TestMisbehavingPeers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		streams [][]byte
-		close   bool
+		end     func(*quic.SendStream)
 		code    uplink.Code
 		reason  string
 	}{
@@ -184,7 +184,8 @@ func TestMisbehavingPeers(t *testing.T) {
 		{name: "no such lane", streams: [][]byte{good, lane(99)}, code: uplink.CodeProtocol, reason: "no lane 99"},
 		{name: "two control lanes", streams: [][]byte{good, lane(0)}, code: uplink.CodeProtocol, reason: "no lane 0"},
 		{name: "lane twice", streams: [][]byte{good, lane(1), lane(1)}, code: uplink.CodeProtocol, reason: "opened twice"},
-		{name: "lane ends", streams: [][]byte{good, lane(1, []byte{20, 5, 1})}, close: true, code: uplink.CodeProtocol, reason: "ended"},
+		{name: "lane ends", streams: [][]byte{good, lane(1, []byte{20, 5, 1})}, end: func(s *quic.SendStream) { _ = s.Close() }, code: uplink.CodeProtocol, reason: "ended"},
+		{name: "lane given up", streams: [][]byte{good}, end: func(s *quic.SendStream) { s.CancelWrite(1) }, code: uplink.CodeProtocol, reason: "gave up"},
 		{name: "reserved kind", streams: [][]byte{lane(0, hello().Append(nil), wire.Append(nil, 9, nil))}, code: uplink.CodeProtocol, reason: "kind 9"},
 		{name: "ping on a data lane", streams: [][]byte{good, lane(1, wire.Append(nil, wire.KindPing, []byte{1}))}, code: uplink.CodeProtocol, reason: "on lane 1"},
 		{name: "bad ping", streams: [][]byte{lane(0, hello().Append(nil), wire.Append(nil, wire.KindPing, nil))}, code: uplink.CodeProtocol, reason: "malformed ping"},
@@ -203,8 +204,8 @@ func TestMisbehavingPeers(t *testing.T) {
 				if _, err := stream.Write(bytes); err != nil {
 					break // already cut off
 				}
-				if c.close {
-					_ = stream.Close()
+				if c.end != nil {
+					c.end(stream)
 				}
 			}
 			receive(t, conn.Context().Done(), "end of the connection")
@@ -275,22 +276,34 @@ func TestTooManyLinks(t *testing.T) {
 	}
 }
 
+// Connections that never say hello take a part of the places, and only for a
+// while.
 func TestHandshakesAreBounded(t *testing.T) {
 	ca := newAuthority(t)
-	listener, _ := listen(t, uplink.ListenerConfig{
-		Config: config(ca.config(t, "core"), newRecorder()), MaxHandshakes: 2,
-	})
-	for range 2 {
+	cfg := config(ca.config(t, "core"), newRecorder())
+	cfg.HandshakeTimeout = 2 * time.Second
+	listener, _ := listen(t, uplink.ListenerConfig{Config: cfg, MaxHandshakes: 12})
+	var conns []*quic.Conn
+	for range 3 {
 		conn, err := stranger(t, ca.config(t, "x"), listener.Addr(), uplink.ALPN)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.CloseWithError(0, "") }()
+		conns = append(conns, conn)
 	}
 	if _, err := stranger(t, ca.config(t, "x"), listener.Addr(), uplink.ALPN); err == nil {
-		t.Error("a third handshake was accepted")
+		t.Error("one address got more than a quarter")
 	}
-	if s := listener.Stats(); s.Handshakes != 2 || s.Refused == 0 {
+	if s := listener.Stats(); s.Handshakes != 3 || s.Refused == 0 {
+		t.Errorf("stats = %+v", s)
+	}
+	for _, conn := range conns {
+		receive(t, conn.Context().Done(), "end of a connection without hello")
+	}
+	edge := newRecorder()
+	dial(t, uplink.DialerConfig{Config: config(ca.config(t, "edge"), edge)}, listener)
+	edge.up(t)
+	if s := listener.Stats(); s.Handshakes != 0 || s.Links != 1 {
 		t.Errorf("stats = %+v", s)
 	}
 }

@@ -151,9 +151,7 @@ func matching(m wamp.Match) wamp.Dict { return wamp.Dict{"match": m.String()} }
 func (s *session) send(b *peer.Batch, m wamp.Message) {
 	f := peer.NewFrame(m)
 	defer f.Free()
-	if s.queue.Send(b, f, peer.Reply, nil) == peer.Full {
-		s.queue.Doom(b)
-	}
+	s.queue.Reply(b, f)
 }
 
 // Goodbye implements realm.Member: it tells the other side, which leaves the

@@ -24,8 +24,8 @@ const (
 	FirstKind uint8 = 16
 )
 
-// maxHead is the longest frame header in bytes: the kind, and MaxBody as varint.
-const maxHead = 1 + 5
+// MaxHead is the longest frame header in bytes: the kind, and MaxBody as varint.
+const MaxHead = 1 + 5
 
 // Errors of the decoders.
 var (
@@ -37,9 +37,13 @@ var (
 
 // Append appends a frame to dst.
 func Append(dst []byte, kind uint8, body []byte) []byte {
-	dst = append(dst, kind)
-	dst = binary.AppendUvarint(dst, uint64(len(body)))
-	return append(dst, body...)
+	return append(AppendHead(dst, kind, len(body)), body...)
+}
+
+// AppendHead appends what comes before a body of so many bytes, MaxHead bytes
+// at most.
+func AppendHead(dst []byte, kind uint8, length int) []byte {
+	return binary.AppendUvarint(append(dst, kind), uint64(length)) //nolint:gosec // lengths are positive
 }
 
 // Next cuts the first frame off data. The body is part of data; n is the
@@ -58,9 +62,9 @@ func header(data []byte, limit int) (kind uint8, head, length int, err error) {
 	if len(data) < 2 {
 		return 0, 0, 0, nil
 	}
-	size, n := binary.Uvarint(data[1:min(len(data), maxHead)])
+	size, n := binary.Uvarint(data[1:min(len(data), MaxHead)])
 	switch {
-	case n == 0 && len(data) < maxHead:
+	case n == 0 && len(data) < MaxHead:
 		return 0, 0, 0, nil
 	case n <= 0:
 		return 0, 0, 0, fmt.Errorf("%w frame length", ErrMalformed)

@@ -6,27 +6,28 @@ import (
 	"sync"
 )
 
-// Sizes of a Reader's buffers in bytes: what each idle lane holds, and what a
-// lane with traffic borrows.
-const (
-	idleSize = 512
-	busySize = 32 << 10
-)
+// idleSize is the buffer of an idle Reader in bytes.
+const idleSize = 512
 
-// Buffers lends read buffers to the lanes that have traffic. The zero value is
+// BufferSize is the length of what Buffers lends, in bytes.
+const BufferSize = 32 << 10
+
+// Buffers lends memory to the lanes that have traffic. The zero value is
 // ready; safe for concurrent use.
 type Buffers struct{ pool sync.Pool }
 
-func (b *Buffers) get() []byte {
-	if p, ok := b.pool.Get().(*[busySize]byte); ok {
+// Get lends BufferSize bytes with any content.
+func (b *Buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[BufferSize]byte); ok {
 		return p[:]
 	}
-	return new([busySize]byte)[:]
+	return new([BufferSize]byte)[:]
 }
 
-func (b *Buffers) put(buf []byte) {
-	if len(buf) == busySize {
-		b.pool.Put((*[busySize]byte)(buf))
+// Put takes back what Get lent; anything else is left to the collector.
+func (b *Buffers) Put(buf []byte) {
+	if cap(buf) == BufferSize {
+		b.pool.Put((*[BufferSize]byte)(buf[:BufferSize]))
 	}
 }
 
@@ -75,7 +76,7 @@ func (r *Reader) Next() (kind uint8, body []byte, err error) {
 
 // Close gives borrowed memory back. Bodies are not valid any more.
 func (r *Reader) Close() {
-	r.buffers.put(r.buf)
+	r.buffers.Put(r.buf)
 	r.buf, r.r, r.w = nil, 0, 0
 }
 
@@ -98,7 +99,7 @@ func (r *Reader) makeRoom() {
 	size := len(r.buf)
 	switch {
 	case r.full:
-		size = max(busySize, r.partial())
+		size = max(BufferSize, r.partial())
 	case r.r == r.w:
 		size = idleSize
 	}
@@ -107,16 +108,16 @@ func (r *Reader) makeRoom() {
 	case size == len(r.buf):
 		copy(r.buf, old)
 	case size == idleSize:
-		r.buffers.put(r.buf)
+		r.buffers.Put(r.buf)
 		r.buf = r.idle[:]
-	case size == busySize:
-		grown := r.buffers.get()
+	case size == BufferSize:
+		grown := r.buffers.Get()
 		copy(grown, old)
 		r.buf = grown
 	default:
 		grown := make([]byte, size)
 		copy(grown, old)
-		r.buffers.put(r.buf)
+		r.buffers.Put(r.buf)
 		r.buf = grown
 	}
 	r.r, r.w = 0, len(old)

@@ -187,7 +187,7 @@ func (n *Node) route() {
 			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
 		})
 		if err == nil {
-			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n))
+			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n), newUplinkCollector(n))
 		}
 		return err
 	})

@@ -89,8 +89,8 @@ func (w *world) step(e step.RedialEvent) {
 			w.dials = append(w.dials, w.now)
 			w.dialed = w.now
 			w.ok, w.result = false, w.now.Add(5*time.Second)
-			for _, after := range []time.Duration{3000, 1400, 600, 200, 0} {
-				if at := w.now.Add(after * time.Millisecond); w.up(at) && !w.blind {
+			for _, ms := range []int{3000, 1400, 600, 200, 0} {
+				if at := w.now.Add(time.Duration(ms) * time.Millisecond); w.up(at) && !w.blind {
 					w.ok, w.result = true, at.Add(100*time.Millisecond)
 				}
 			}
