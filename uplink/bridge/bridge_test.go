@@ -205,9 +205,8 @@ func TestCallsInFlightFailAtOnceWhenTheLinkFalls(t *testing.T) {
 	cloud.Call("com.device", nil)
 	coretest.Expect[*wamp.Invocation](edge)
 	settle(t, link)
-	if link.here.busy != 1 || link.there.busy != 1 {
-		t.Errorf("answers owed: %d at the edge's end, %d at the core's, want 1 and 1", link.here.busy, link.there.busy)
-	}
+	link.here.owes(1)
+	link.there.owes(1)
 	link.unplug()
 	for _, c := range []*coretest.Client{edge, cloud} {
 		c.ExpectError(wamp.ErrNetworkFailure)

@@ -100,7 +100,7 @@ func (cl *coreLink) session(number uint64) *coreSession {
 }
 
 func (cl *coreLink) fresh(number uint64) *session {
-	return newSession(cl.core.shared, cl.link, number, cl.core.log.With(slog.String("edge", cl.name)))
+	return newSession(cl.core.shared, cl.link, number, &Counts{}, cl.core.log.With(slog.String("edge", cl.name)))
 }
 
 // Down ends everything that the link carried.
@@ -286,6 +286,7 @@ func (cl *coreLink) status() EdgeStatus {
 	for _, s := range sessions {
 		s.turn.Lock()
 		rs := RealmStatus{Realm: s.uri, State: "down"}
+		rs.count(s.counts)
 		if s.opened {
 			rs.State = "bridged"
 			s.fill(&rs)

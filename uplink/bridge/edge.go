@@ -31,6 +31,7 @@ type Edge struct {
 	name   string
 	via    *peer.Bridge
 	realms []Realm
+	counts []*Counts // by realm, over all links
 	log    *slog.Logger
 
 	mu       sync.Mutex
@@ -65,8 +66,12 @@ func NewEdge(name string, realms []Realm, shared *Shared) (*Edge, error) {
 			return nil, err
 		}
 	}
+	counts := make([]*Counts, len(realms))
+	for i := range counts {
+		counts[i] = &Counts{}
+	}
 	return &Edge{
-		shared: shared, name: name, via: &peer.Bridge{Name: name}, realms: slices.Clone(realms),
+		shared: shared, name: name, via: &peer.Bridge{Name: name}, realms: slices.Clone(realms), counts: counts,
 		refused: make([]string, len(realms)),
 		log:     shared.Log.With(slog.String("part", "bridge"), slog.String("uplink", name)),
 	}, nil
@@ -80,7 +85,7 @@ func (e *Edge) Up(l Link) {
 	e.sessions = make([]*edgeSession, len(e.realms))
 	for i, r := range e.realms {
 		log := e.log.With(slog.String("realm", string(r.URI)))
-		s := &edgeSession{session: newSession(e.shared, l, uint64(i), log), edge: e, index: i, pause: minPause}
+		s := &edgeSession{session: newSession(e.shared, l, uint64(i), e.counts[i], log), edge: e, index: i, pause: minPause}
 		s.rules = r.Rules.edge()
 		e.sessions[i] = s
 		s.hello()
@@ -221,7 +226,7 @@ func (s *edgeSession) again(reason string, details wamp.Dict) {
 		defer s.turn.Unlock()
 		if !s.down {
 			s.queue.Close()
-			renew := newSession(s.shared, s.link, s.sink.number, s.log)
+			renew := newSession(s.shared, s.link, s.sink.number, s.counts, s.log)
 			renew.rules = s.rules
 			s.session = renew
 			s.hello()
@@ -269,6 +274,7 @@ func (e *Edge) Status(context.Context) []RealmStatus {
 	out := make([]RealmStatus, len(e.realms))
 	for i, r := range e.realms {
 		out[i] = RealmStatus{Realm: r.URI, State: "down", Refusal: refused[i]}
+		out[i].count(e.counts[i])
 		if refused[i] != "" {
 			out[i].State = "refused"
 		}
@@ -290,6 +296,8 @@ func (s *session) fill(to *RealmStatus) {
 	s.mu.Lock()
 	to.Told = len(s.subscribed.told) + len(s.registered.told)
 	s.mu.Unlock()
-	to.EventsIn, to.CallsIn = s.counts.EventsIn.Load(), s.counts.CallsIn.Load()
-	to.Denied, to.Refused = s.counts.Denied.Load(), s.counts.Refused.Load()
+}
+
+func (r *RealmStatus) count(c *Counts) {
+	r.EventsIn, r.CallsIn, r.Denied, r.Refused = c.EventsIn.Load(), c.CallsIn.Load(), c.Denied.Load(), c.Refused.Load()
 }

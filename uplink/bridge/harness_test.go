@@ -58,6 +58,16 @@ func (e *end) AddBusy(delta int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.busy += delta
+	e.cond.Broadcast()
+}
+
+// owes waits until the other side is known to owe n answers.
+func (e *end) owes(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.busy != n {
+		e.cond.Wait()
+	}
 }
 
 func (e *end) Abort(reason string) {

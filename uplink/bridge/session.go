@@ -16,8 +16,7 @@ import (
 	"bondy/core/wamp"
 )
 
-// Counts are what crossed a bridged realm since it was joined, and what did
-// not. Safe for concurrent use.
+// Counts are what crossed a bridged realm, and what did not. Safe for concurrent use.
 type Counts struct {
 	EventsIn, CallsIn atomic.Uint64
 	// Denied counts messages that the rules or the permissions of this side,
@@ -64,11 +63,11 @@ type Shared struct {
 	Log      *slog.Logger
 }
 
-func newSession(shared *Shared, link Link, number uint64, log *slog.Logger) *session {
+func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *slog.Logger) *session {
 	s := &session{
 		shared: shared, link: link, sink: &sink{link: link, number: number},
 		batch: peer.NewBatch(shared.Counters), decoder: codec.NewDecoder(serializer, codec.Limits{}),
-		log: log, counts: &Counts{},
+		log: log, counts: counts,
 	}
 	s.queue = peer.NewQueue(s.sink, &shared.Queue, shared.Budget, shared.Counters, func() {
 		link.Close("the queue of a bridged realm is full")
