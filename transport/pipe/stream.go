@@ -177,7 +177,7 @@ func (s *Stream) Close(farewell []byte) bool {
 func (s *Stream) Wait() {
 	s.Close(nil)
 	if s.tls != nil {
-		_ = s.out.wait() // the Pipe below tells what matters
+		_ = s.out.wait()       // the Pipe below tells what matters
 		_ = s.tls.CloseWrite() // appends the alert; without it the farewell is lost, no more
 		s.in.drop()
 	}

@@ -62,8 +62,8 @@ func (c *Conn) Append(msg []byte) error {
 	}
 }
 
-// SetReadLimit implements session.Conn. A batch counts as one message, and so
-// does each part of one that was read before.
+// SetReadLimit implements session.Conn. A batch counts as one message; once it
+// was read, each message in it does.
 func (c *Conn) SetReadLimit(bytes int) {
 	c.limit = c.recvMax
 	if bytes > 0 {
