@@ -305,7 +305,6 @@ func (a attack) ended(got string, err error) bool {
 // ends that connection with the right reason, a bystander notices nothing, and
 // no memory is left behind.
 func TestHostileInput(t *testing.T) {
-	const limits = `hello_timeout = "1s"`
 	var all []attack
 	for _, k := range kinds() {
 		all = append(all, messages(k)...)
@@ -320,11 +319,11 @@ func TestHostileInput(t *testing.T) {
 		{"slow", slow(), 1000},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			r := startRig(t, limits, "handshake_timeout = \"1s\"\nmax_message_size = \"1MiB\"")
-			atOnce := 50
+			timeout, atOnce := "10s", 50
 			if x.name == "slow" {
-				atOnce = 100
+				timeout, atOnce = "1s", 100
 			}
+			r := startRig(t, fmt.Sprintf("hello_timeout = %q", timeout), fmt.Sprintf("handshake_timeout = %q\nmax_message_size = \"1MiB\"", timeout))
 			assault := func(n int) {
 				var running sync.WaitGroup
 				for _, a := range x.attacks {
