@@ -244,12 +244,10 @@ func (s *Store) differences(tx *store.Tx, d Definition) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if grants[row.Key] {
-			n++
-		} else {
-			out = append(out, uri+": grants")
-			return out, nil
+		if !grants[row.Key] {
+			return append(out, uri+": grants"), nil
 		}
+		n++
 	}
 	if n != len(grants) {
 		out = append(out, uri+": grants")
