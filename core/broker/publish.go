@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"bondy/core/pattern"
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -61,13 +62,20 @@ func (s *Session) deliver(b *peer.Batch, p *publication) {
 	if len(matches) == 0 {
 		return
 	}
+	// All receivers are those of this moment: who moves from one subscription
+	// to another meanwhile must not get the event twice.
+	var places [8]pattern.View[subscriber]
+	views := places[:0]
+	for _, sub := range matches {
+		views = append(views, sub.members.View())
+	}
 	f := peer.NewFrame(nil)
 	defer f.Free()
 	var crossing crossing
-	for _, sub := range matches {
+	for i, sub := range matches {
 		f.Event = wamp.Event{Subscription: sub.id, Publication: p.id, Details: p.details(sub), Payload: p.payload}
 		f.Set(&f.Event)
-		for h := range sub.members.All {
+		for h := range views[i].All {
 			switch to := h.peer; {
 			case to.Via != nil:
 				if to.Via != s.peer.Via && to.Topics(p.topic) {
