@@ -203,7 +203,7 @@ func (l *Link) serve(ctx context.Context) {
 	defer close(l.joined)
 	stop := context.AfterFunc(ctx, func() { l.Close("shutting down") })
 	defer stop()
-	l.log.Info("link up", slog.String("role", l.peer.Role), slog.String("node", l.hello.Node),
+	l.log.Info("link up", slog.String("role", l.peer.Role), slog.String("peer_node", l.hello.Node),
 		slog.String("remote", l.conn.remote().String()))
 	l.shared.add(l)
 	l.recheck() // a Recheck may have missed the handshake

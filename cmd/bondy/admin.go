@@ -20,7 +20,8 @@ type adminSocket struct {
 }
 
 func (a *adminSocket) flags(cmd *cobra.Command) {
-	a.source.flags(cmd)
+	cmd.Flags().StringVar(&a.file, "config", "", "configuration `FILE` of the node; tells where its data is")
+	cmd.Flags().StringVar(&a.data, "data", "", "data `DIR` of the node")
 	cmd.Flags().StringVar(&a.path, "socket", "", "`PATH` of the admin socket; by default admin.sock in the data directory")
 }
 
@@ -62,10 +63,11 @@ func reloadCommand() *cobra.Command {
 		Short: "Make a running node read its configuration file again",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := socket.do(cmd.Context(), http.MethodPost, "/reload"); err != nil {
+			notes, err := socket.do(cmd.Context(), http.MethodPost, "/reload")
+			if err != nil {
 				return fmt.Errorf("not reloaded: %w", err)
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "reloaded")
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "reloaded\n%s", notes)
 			return err
 		},
 	}

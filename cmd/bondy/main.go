@@ -37,6 +37,8 @@ func run(ctx context.Context, args []string) int {
 	root.SetErr(os.Stderr)
 	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand(), uplinkCommand(), pki.Command(os.Stdout)) //nolint:contextcheck // commands get ctx when they run
 	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)                                                                       //nolint:contextcheck // commands get ctx when they run
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	strict(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -51,4 +53,40 @@ func run(ctx context.Context, args []string) int {
 		return status.ExitStatus()
 	}
 	return 1
+}
+
+// usageError is a command line that could not be understood.
+type usageError struct{ error }
+
+// ExitStatus is 2.
+func (usageError) ExitStatus() int { return 2 }
+
+// Unwrap gives the cause.
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// strict makes a command and those below it refuse what they do not understand
+// with status 2, and those that only hold others an unknown one of them.
+func strict(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
+	}
+	if !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("unknown command %q for %q; see %[2]s --help", args[0], cmd.CommandPath()))
+			}
+			return cmd.Help()
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
 }

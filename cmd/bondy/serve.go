@@ -83,7 +83,7 @@ func serve(ctx context.Context, src *source, stderr io.Writer) error {
 		for {
 			select {
 			case <-hangup:
-				_ = n.Reload() // it has logged what is wrong
+				_, _ = n.Reload() // it has logged what is wrong
 			case <-done:
 				return
 			}

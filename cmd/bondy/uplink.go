@@ -35,6 +35,10 @@ func uplinkListCommand() *cobra.Command {
 				return err
 			}
 			return show(cmd.OutOrStdout(), output, uplinks, func(line printer) {
+				if len(uplinks) == 0 {
+					line("no uplinks")
+					return
+				}
 				line("NAME\tSTATE\tSINCE\tPEER\tRTT\tREALMS\tIN\tOUT\tPROBLEM")
 				for _, u := range uplinks {
 					bridged := 0

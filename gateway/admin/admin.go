@@ -20,8 +20,9 @@ type Config struct {
 	Ready func() []string
 	// Metrics are scraped at /metrics.
 	Metrics prometheus.Gatherer
-	// Reload applies the configuration file; the error names key and line.
-	Reload func() error
+	// Reload applies the configuration file and returns what of it did not
+	// take effect, in sentences; the error names key and line.
+	Reload func() ([]string, error)
 	// Uplinks describes the links between this node and others, as JSON.
 	Uplinks func(context.Context) any
 }
@@ -38,11 +39,15 @@ func SocketHandler(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	public(mux, cfg)
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
-		if err := cfg.Reload(); err != nil {
+		notes, err := cfg.Reload()
+		if err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 			return
 		}
-		w.WriteHeader(http.StatusNoContent)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		for _, note := range notes {
+			_, _ = fmt.Fprintln(w, note) // the client may be gone
+		}
 	})
 	mux.HandleFunc("GET /uplinks", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

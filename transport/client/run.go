@@ -47,7 +47,7 @@ func Run(ctx context.Context, url string, cfg Config, setup func(context.Context
 			pause = minPause
 		}
 		wait := pause - rand.N(pause/2) //nolint:gosec // jitter needs no secrecy
-		k.cfg.Logger.Warn("session lost, trying again", slog.Any("err", err), slog.Duration("pause", wait))
+		k.cfg.Logger.Warn("no session, trying again", slog.Any("err", err), slog.Duration("pause", wait))
 		pause = min(2*pause, maxPause)
 		t := time.NewTimer(wait)
 		select {

@@ -8,11 +8,13 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bondy/cmd/internal/config"
+	"bondy/cmd/internal/pki"
 	"bondy/core"
 	"bondy/core/auth"
 	"bondy/core/realm"
@@ -112,8 +115,36 @@ func Check(cfg *config.Config) error {
 	for i, d := range defs {
 		rs[i] = d.Realm
 	}
-	_, err = core.New(core.Config{Realms: rs, Log: slog.New(slog.DiscardHandler)})
-	return err
+	if _, err = core.New(core.Config{Realms: rs, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	return checkFiles(cfg)
+}
+
+// checkFiles reports the files that the configuration names and that cannot be
+// used.
+func checkFiles(cfg *config.Config) error {
+	var errs []error
+	for i := range cfg.Listeners {
+		if t := cfg.Listeners[i].TLS; t != nil {
+			_, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+			errs = append(errs, err)
+		}
+	}
+	if l := cfg.UplinkListener; l != nil {
+		_, _, err := identity(&l.TLS, pki.RoleNode, slog.New(slog.DiscardHandler))
+		errs = append(errs, err)
+	}
+	for i := range cfg.Uplinks {
+		u := &cfg.Uplinks[i]
+		_, _, err := identity(&u.TLS, pki.RoleEdge, slog.New(slog.DiscardHandler))
+		errs = append(errs, err)
+		for j := range u.Realms {
+			_, err := bridgedRealm(&u.Realms[j])
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func newNode(cfg config.Config, opts Options) *Node {
@@ -178,7 +209,7 @@ func (n *Node) openStore() {
 
 func (n *Node) route() {
 	n.try(func() error {
-		rs, err := n.merged(&n.cfg)
+		rs, _, err := n.merged(&n.cfg)
 		if err != nil {
 			return err
 		}
@@ -245,47 +276,50 @@ func (n *Node) drain(ctx context.Context) {
 }
 
 // Reload reads the configuration file again and applies what can change live:
-// realms with their users and grants, the log level and certificates. The rest
-// is logged as needing a restart. On an error the old configuration stays.
-func (n *Node) Reload() error {
+// realms with their users and grants, the log level and certificates. It
+// returns, and logs, what did not take effect. On an error the old
+// configuration stays.
+func (n *Node) Reload() ([]string, error) {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	if n.opts.Reload == nil {
-		return admin.ErrNoFile
+		return nil, admin.ErrNoFile
 	}
 	n.opts.Notify("RELOADING=1")
 	defer n.opts.Notify("READY=1")
 	cfg, err := n.opts.Reload()
+	var notes []string
 	if err == nil {
-		err = n.apply(cfg)
+		notes, err = n.apply(cfg)
 	}
 	if err != nil {
 		n.log.Error("configuration refused, the old one stays", slog.Any("err", err))
-		return err
+		return nil, err
 	}
 	n.log.Info("configuration reloaded")
-	return nil
+	return notes, nil
 }
 
-func (n *Node) apply(cfg config.Config) error {
+func (n *Node) apply(cfg config.Config) ([]string, error) {
 	if err := Check(&cfg); err != nil {
-		return err
+		return nil, err
 	}
-	rs, err := n.merged(&cfg)
+	rs, notes, err := n.merged(&cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := n.router.Apply(rs); err != nil {
-		return err
+		return nil, err
 	}
 	n.opts.Level.Set(Level(cfg.Log.Level))
 	if needs := restartNeeded(&n.cfg, &cfg); len(needs) > 0 {
 		n.log.Warn("some changes take effect after a restart", slog.Any("keys", needs))
+		notes = append(notes, "after a restart: "+strings.Join(needs, ", "))
 	}
 	n.cfg.Limits, n.cfg.Realms, n.cfg.Log.Level = cfg.Limits, cfg.Realms, cfg.Log.Level
 	var errs []error
 	for _, l := range n.listeners() {
 		errs = append(errs, l.ReloadTLS())
 	}
-	return errors.Join(errs...)
+	return notes, errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"bondy/cmd/internal/config"
 	"bondy/core/auth"
@@ -61,22 +62,24 @@ func (n *Node) bounded(rs []realm.Config, l *config.Limits) []realm.Config {
 	return rs
 }
 
-// merged brings the stored realms in line with the file and returns them all.
-func (n *Node) merged(cfg *config.Config) ([]realm.Config, error) {
+// merged brings the stored realms in line with the file and returns them all,
+// and what the file says otherwise of realms that stay as they are.
+func (n *Node) merged(cfg *config.Config) (rs []realm.Config, notes []string, err error) {
 	defs, err := definitions(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	differ, err := n.realms.Merge(defs, func(uri wamp.URI) []byte { return realm.SaltKey(n.idKey, uri) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(differ) > 0 {
+		notes = append(notes, `stored realms stay as they are (with manage = "file" they would follow the file): `+strings.Join(differ, ", "))
 		n.log.Warn(`the file differs from stored realms, which stay as they are; with manage = "file" they would follow it`,
 			slog.Any("differences", differ))
 	}
-	rs, err := n.realms.Load()
-	return n.bounded(rs, &cfg.Limits), err
+	rs, err = n.realms.Load()
+	return n.bounded(rs, &cfg.Limits), notes, err
 }
 
 func queue(l *config.Limits, slow config.SlowConsumer) peer.Limits {

@@ -91,11 +91,7 @@ func (n *Node) uplinkListener(ctx context.Context) {
 // linkConfig is what both ends of links need: the node's own certificate in its
 // role, and the role that the peer must have.
 func (n *Node) linkConfig(files *config.LinkTLS, own, peerRole pki.Role) (uplink.Config, error) {
-	trust, err := pki.LoadTrust(pki.TrustConfig{CA: files.CA, Log: n.log})
-	if err != nil {
-		return uplink.Config{}, err
-	}
-	pair, err := trust.LoadPair(files.Cert, files.Key, own)
+	trust, pair, err := identity(files, own, n.log)
 	if err != nil {
 		return uplink.Config{}, err
 	}
@@ -112,6 +108,16 @@ func (n *Node) linkConfig(files *config.LinkTLS, own, peerRole pki.Role) (uplink
 			return uplink.Identity{Name: id.Name, Role: string(id.Role)}, err
 		},
 	}, nil
+}
+
+// identity loads whom a node trusts and its own certificate.
+func identity(files *config.LinkTLS, own pki.Role, log *slog.Logger) (*pki.Trust, *pki.Pair, error) {
+	trust, err := pki.LoadTrust(pki.TrustConfig{CA: files.CA, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	pair, err := trust.LoadPair(files.Cert, files.Key, own)
+	return trust, pair, err
 }
 
 // shared is what bridges share with the router.

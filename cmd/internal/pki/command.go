@@ -32,7 +32,7 @@ func asUsage(err error) error {
 func Command(out io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pki",
-		Short: "Make the certificates of nodes and edges",
+		Short: "Make the certificates of nodes and edges, and keys to log in with",
 		Long: `Make, renew and revoke the certificates with which nodes and edges trust one
 another. The folder --dir is the authority; keep it, above all ca.key, off the
 nodes. A node gets ca.crt, its own NAME.crt and NAME.key, and revoked.crl, which
@@ -45,7 +45,7 @@ it reads again when it changes.`,
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
-	cmd.AddCommand(initCommand(out), issueCommand(out), revokeCommand(out), listCommand(out))
+	cmd.AddCommand(initCommand(out), issueCommand(out), revokeCommand(out), listCommand(out), keyCommand(out))
 	return cmd
 }
 
