@@ -60,7 +60,7 @@ func (c *call) result(b *peer.Batch, m *wamp.Yield, details wamp.Dict) peer.Stat
 }
 
 // undelivered sees to an answer that the caller did not get: what it cannot be
-// given becomes an error, and a caller that does not read its results is ended.
+// given becomes an error, and a client that does not read its results is ended.
 func (c *call) undelivered(b *peer.Batch, status peer.Status) {
 	switch status {
 	case peer.TooLong:
@@ -68,6 +68,10 @@ func (c *call) undelivered(b *peer.Batch, status peer.Status) {
 	case peer.Untranslatable:
 		c.fail(b, wamp.ErrInvalidArgument, "the answer cannot be expressed in this client's serializer "+c.caller.peer.Serializer().String())
 	case peer.Full:
+		if c.caller.peer.Via != nil { // many callers share the way
+			c.fail(b, wamp.ErrUnavailable, "the link to "+c.caller.peer.Via.Name+" has no room for the answer")
+			return
+		}
 		c.caller.peer.Doom(b)
 	case peer.Sent, peer.Closed, peer.Shut, peer.Dropped:
 	}

@@ -14,9 +14,12 @@ type Class uint8
 const (
 	// Droppable is the class of events.
 	Droppable Class = iota
-	// Reply is the class of RESULT, ERROR, INVOCATION and control: they use a
-	// reserve above the hard mark and are never lost in silence.
+	// Reply is the class of RESULT, INVOCATION and errors of callees: they use
+	// a reserve above the hard mark and are never lost in silence.
 	Reply
+	// Control is the class of the router's own small answers, which may use
+	// the reserve once more, also beyond the budget.
+	Control
 )
 
 // Status is the outcome of a Send.
@@ -125,11 +128,11 @@ func (q *Queue) lock() int {
 // no room for it, or that cannot take it at all, is ended. An ERROR that is too
 // long goes without its arguments.
 func (q *Queue) Reply(b *Batch, f *Frame) {
-	status := q.Send(b, f, Reply, nil)
+	status := q.Send(b, f, Control, nil)
 	if e, ok := f.msg.(*wamp.ErrorMessage); ok && status == TooLong && !e.Payload.Empty() {
 		bare := NewFrame(&wamp.ErrorMessage{RequestType: e.RequestType, Request: e.Request, Error: e.Error})
 		defer bare.Free()
-		status = q.Send(b, bare, Reply, nil)
+		status = q.Send(b, bare, Control, nil)
 	}
 	switch status {
 	case Full, TooLong, Untranslatable:
@@ -149,7 +152,7 @@ func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) {
 	waiting := q.lock()
 	defer q.mu.Unlock()
 	gate.open = open
-	if err != nil || q.appendLocked(b, f.msg.Type(), body, waiting, Reply) != Sent {
+	if err != nil || q.appendLocked(b, f.msg.Type(), body, waiting, Control) != Sent {
 		gate.open = false
 		q.doomLocked(b)
 	}
@@ -207,11 +210,18 @@ func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
 	} else if q.over.IsZero() {
 		q.over = time.Now()
 	}
-	if class == Reply {
+	switch class {
+	case Control:
+		if waiting > q.limits.Hard+2*q.limits.Reserve {
+			return Full
+		}
+		return Sent
+	case Reply:
 		if waiting > q.limits.Hard+q.limits.Reserve || waiting > 0 && q.budget.full() {
 			return Full
 		}
 		return Sent
+	case Droppable:
 	}
 	slow := waiting > q.limits.Hard || !q.over.IsZero() && time.Since(q.over) > q.limits.Grace
 	switch {

@@ -135,14 +135,12 @@ func (ps patterns) narrow(q pattern.Pattern) patterns {
 	return out
 }
 
-// dict is the rules as HELLO carries them.
+// dict is the rules as HELLO carries them, which has room for all of them.
 func (r Rules) dict() map[string]any {
 	list := func(rules []Rule) []any {
 		out := make([]any, len(rules))
 		for i, rule := range rules {
-			out[i] = map[string]any{
-				"uri": string(rule.Pattern.URI), "match": rule.Pattern.Match.String(), "direction": string(rule.Direction),
-			}
+			out[i] = []any{string(rule.Pattern.URI), rule.Pattern.Match.String(), string(rule.Direction)}
 		}
 		return out
 	}
@@ -157,11 +155,7 @@ func parseRules(d wamp.Dict) (r Rules, err error) {
 			return r, err
 		}
 		for _, v := range list {
-			m, ok := v.(map[string]any)
-			if !ok {
-				return r, wamp.Violationf("%s: want dicts, got %s", name, wamp.TypeName(v))
-			}
-			rule, err := parseRule(m)
+			rule, err := parseRule(v)
 			if err != nil {
 				return r, err
 			}
@@ -174,15 +168,20 @@ func parseRules(d wamp.Dict) (r Rules, err error) {
 	return r, nil
 }
 
-func parseRule(d wamp.Dict) (Rule, error) {
-	uri, err := d.String("uri")
-	if err != nil {
-		return Rule{}, err
+// parseRule reads [URI, matching policy, direction].
+func parseRule(v any) (Rule, error) {
+	list, _ := v.([]any)
+	var text [3]string
+	for i, part := range list {
+		s, ok := part.(string)
+		if !ok || i >= len(text) {
+			return Rule{}, wamp.Violationf("a rule is a list of three strings, got %s in it", wamp.TypeName(part))
+		}
+		text[i] = s
 	}
-	direction, err := d.String("direction")
-	if err != nil {
-		return Rule{}, err
+	match, ok := wamp.ParseMatch(text[1])
+	if !ok || len(list) != len(text) {
+		return Rule{}, wamp.Violationf("a rule is a URI, a matching policy and a direction, got %d strings", len(list))
 	}
-	match, err := d.Match()
-	return Rule{Pattern: pattern.Pattern{Match: match, URI: wamp.URI(uri)}, Direction: Direction(direction)}, err
+	return Rule{Pattern: pattern.Pattern{Match: match, URI: wamp.URI(text[0])}, Direction: Direction(text[2])}, nil
 }

@@ -47,6 +47,7 @@ type session struct {
 	stop    []func()
 	topics  map[wamp.ID]wamp.ID // subscriptions for the other side, by its request
 	offers  map[wamp.ID]wamp.ID // registrations likewise
+	held    map[wamp.ID]bool    // the ids of both
 
 	mu         sync.Mutex
 	subscribed *interest
@@ -82,7 +83,7 @@ func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, aut
 		return err
 	}
 	s.realm, s.id = r, id
-	s.topics, s.offers = make(map[wamp.ID]wamp.ID), make(map[wamp.ID]wamp.ID)
+	s.topics, s.offers, s.held = make(map[wamp.ID]wamp.ID), make(map[wamp.ID]wamp.ID), make(map[wamp.ID]bool)
 	s.peer = &peer.Peer{
 		Session: id, AuthID: authID, AuthRole: authRole, Via: via, Queue: s.queue,
 		Topics: s.rules.sendTopics.match, Procedures: s.rules.sendProcedures.match,
@@ -120,7 +121,11 @@ func (s *session) leave() {
 func (s *session) tellTopic(b *peer.Batch, match wamp.Match, topic wamp.URI, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.subscribed.step(pattern.Pattern{Match: match, URI: topic}, wanted) {
+	s.sayTopics(b, s.subscribed.step(pattern.Pattern{Match: match, URI: topic}, "", wanted))
+}
+
+func (s *session) sayTopics(b *peer.Batch, news []announcement) {
+	for _, a := range news {
 		if a.on {
 			s.send(b, &wamp.Subscribe{Request: a.request, Topic: a.pattern.URI, Options: matching(a.pattern.Match)})
 		} else {
@@ -133,10 +138,28 @@ func (s *session) tellTopic(b *peer.Batch, match wamp.Match, topic wamp.URI, wan
 func (s *session) tellProcedure(b *peer.Batch, match wamp.Match, procedure wamp.URI, invoke string, offered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.registered.step(pattern.Pattern{Match: match, URI: procedure}, offered) {
+	s.sayProcedures(b, s.registered.step(pattern.Pattern{Match: match, URI: procedure}, invoke, offered))
+}
+
+// answered takes what the other side says of a topic or procedure that it was
+// told of, and tells it more.
+func (s *session) answered(t wamp.MessageType) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch t {
+	case wamp.TypeSubscribe:
+		s.sayTopics(s.batch, s.subscribed.answered())
+	case wamp.TypeRegister:
+		s.sayProcedures(s.batch, s.registered.answered())
+	default:
+	}
+}
+
+func (s *session) sayProcedures(b *peer.Batch, news []announcement) {
+	for _, a := range news {
 		if a.on {
 			options := matching(a.pattern.Match)
-			options["invoke"] = invoke
+			options["invoke"] = a.invoke
 			s.send(b, &wamp.Register{Request: a.request, Procedure: a.pattern.URI, Options: options})
 		} else {
 			s.send(b, &wamp.Unregister{Request: a.request, Registration: a.request})
@@ -183,8 +206,14 @@ func (s *session) handle(m wamp.Message) error {
 		return s.dealer.Cancel(s.batch, &wamp.Cancel{Request: m.Request, Options: m.Options})
 	case *wamp.Subscribe, *wamp.Unsubscribe, *wamp.Register, *wamp.Unregister:
 		return s.interest(m)
-	case *wamp.Subscribed, *wamp.Unsubscribed, *wamp.Registered, *wamp.Unregistered:
-		return nil // what the kernel says of the interest that it was told
+	case *wamp.Subscribed:
+		s.answered(wamp.TypeSubscribe)
+		return nil
+	case *wamp.Registered:
+		s.answered(wamp.TypeRegister)
+		return nil
+	case *wamp.Unsubscribed, *wamp.Unregistered:
+		return nil
 	default:
 		return wamp.Violationf("%s does not cross a bridge", m.Type())
 	}
@@ -222,6 +251,7 @@ func (s *session) failed(m *wamp.ErrorMessage) error {
 		})
 	}
 	s.counts.Refused.Add(1)
+	s.answered(m.RequestType)
 	args, err := codec.DecodeArgs(m.Payload)
 	if err != nil {
 		return err
@@ -242,7 +272,7 @@ func (s *session) interest(m wamp.Message) error {
 		if err != nil {
 			return s.refuse(m.Type(), m.Request, err)
 		}
-		s.topics[m.Request] = s.broker.SubscriptionID(match, m.Topic)
+		return s.hold(s.topics, m.Request, s.broker.SubscriptionID(match, m.Topic))
 	case *wamp.Register:
 		match, err := s.may(rbac.Register, s.rules.sendProcedures, m.Procedure, m.Options)
 		if err == nil {
@@ -251,18 +281,30 @@ func (s *session) interest(m wamp.Message) error {
 		if err != nil {
 			return s.refuse(m.Type(), m.Request, err)
 		}
-		s.offers[m.Request] = s.dealer.RegistrationID(match, m.Procedure)
+		return s.hold(s.offers, m.Request, s.dealer.RegistrationID(match, m.Procedure))
 	case *wamp.Unsubscribe:
 		if id, ok := s.topics[m.Subscription]; ok {
 			delete(s.topics, m.Subscription)
+			delete(s.held, id)
 			return s.broker.Unsubscribe(s.batch, &wamp.Unsubscribe{Request: m.Request, Subscription: id})
 		}
 	case *wamp.Unregister:
 		if id, ok := s.offers[m.Registration]; ok {
 			delete(s.offers, m.Registration)
+			delete(s.held, id)
 			return s.dealer.Unregister(s.batch, &wamp.Unregister{Request: m.Request, Registration: id})
 		}
 	}
+	return nil
+}
+
+// hold notes what the other side holds here by which request. It tells of
+// nothing twice.
+func (s *session) hold(what map[wamp.ID]wamp.ID, request, id wamp.ID) error {
+	if _, used := what[request]; used || s.held[id] {
+		return wamp.Violationf("interest told twice, in request %d", request)
+	}
+	what[request], s.held[id] = id, true
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (n *Node) linkConfig(files *config.LinkTLS, own, peerRole pki.Role) (uplink
 	l := &n.cfg.Limits
 	return uplink.Config{
 		TLS: conf, Node: n.cfg.Node, Incarnation: uint64(time.Now().UnixNano()), Log: n.log, // after 1970
-		LaneQueue: int(l.QueueHard + 2*l.QueueReserve),
+		LaneQueue: int(l.QueueHard + 3*l.QueueReserve),
 		Identify: func(state tls.ConnectionState) (uplink.Identity, error) {
 			id, err := trust.Verify(state.PeerCertificates, peerRole, time.Now())
 			return uplink.Identity{Name: id.Name, Role: string(id.Role)}, err
