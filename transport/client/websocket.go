@@ -40,7 +40,7 @@ func dialWebSocket(ctx context.Context, a *address, cfg Config) (link, *wire, er
 		defer func() { _ = resp.Body.Close() }()
 	}
 	if errors.Is(err, websocket.ErrBadHandshake) {
-		return nil, nil, fmt.Errorf("WebSocket upgrade refused: %s", resp.Status)
+		return nil, nil, fmt.Errorf("WebSocket upgrade refused: %s (the path is usually /ws)", resp.Status)
 	}
 	if err != nil {
 		return nil, nil, err

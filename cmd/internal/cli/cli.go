@@ -134,7 +134,7 @@ func parseContent(args []string) (list []any, dict map[string]any, err error) {
 	if len(args) > 1 && args[1] != "" {
 		v, err := codec.DecodeValue(wamp.JSON, []byte(args[1]))
 		if err != nil {
-			return nil, nil, usagef("ARGS: %w", err)
+			return nil, nil, usagef("ARGS must be a JSON list such as '[\"Hello\", 1]': %w", err)
 		}
 		var ok bool
 		if list, ok = v.([]any); !ok {
@@ -144,7 +144,7 @@ func parseContent(args []string) (list []any, dict map[string]any, err error) {
 	if len(args) > 2 && args[2] != "" {
 		v, err := codec.DecodeValue(wamp.JSON, []byte(args[2]))
 		if err != nil {
-			return nil, nil, usagef("KWARGS: %w", err)
+			return nil, nil, usagef("KWARGS must be a JSON object such as '{\"a\": 1}': %w", err)
 		}
 		var ok bool
 		if dict, ok = v.(map[string]any); !ok {

@@ -104,7 +104,7 @@ func TestCall(t *testing.T) {
 		{[]string{"call", "a.slow", "--timeout", "20ms"}, "", "wamp.error.timeout: no result within 20ms", 1},
 		{[]string{"call"}, "", "arg", 2},
 		{[]string{"call", "a.echo", "{}"}, "", "ARGS must be a JSON list", 2},
-		{[]string{"call", "a.echo", "[1"}, "", "ARGS: ", 2},
+		{[]string{"call", "a.echo", "[1"}, "", "ARGS must be a JSON list such as", 2},
 		{[]string{"call", "a.echo", "[]", "[]"}, "", "KWARGS must be a JSON object", 2},
 		{[]string{"call", "a.echo", "--nonsense"}, "", "unknown flag", 2},
 		{[]string{"call", "a.echo", "--serializer", "xml"}, "", "--serializer must be", 2},

@@ -22,6 +22,9 @@ func publishCommand(out io.Writer) *cobra.Command {
 publication printed as {"publication":ID}.`,
 		Args: cobra.RangeArgs(1, 3),
 	}, &c, func(ctx context.Context, args []string) error {
+		if !wamp.URI(args[0]).Valid(wamp.MatchExact, false) {
+			return usagef("%q is not a valid URI for a topic", args[0])
+		}
 		list, dict, err := parseContent(args)
 		if err != nil {
 			return err
