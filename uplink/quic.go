@@ -130,6 +130,10 @@ func explain(err error) error {
 	if e, ok := errors.AsType[*quic.ApplicationError](err); ok {
 		return &CloseError{Code: Code(e.ErrorCode), Reason: e.ErrorMessage, Remote: e.Remote}
 	}
+	_, idle := errors.AsType[*quic.IdleTimeoutError](err)
+	if _, early := errors.AsType[*quic.HandshakeTimeoutError](err); early || idle {
+		return errNoAnswer
+	}
 	if _, ok := errors.AsType[*quic.StreamLimitReachedError](err); ok {
 		return fmt.Errorf("%w: peer allows fewer streams than lanes", wire.ErrMalformed)
 	}

@@ -18,7 +18,7 @@ const (
 	// a reserve above the hard mark and are never lost in silence.
 	Reply
 	// Control is the class of the router's own small answers, which may use
-	// the reserve once more, also beyond the budget.
+	// the reserve once more, and 64 KiB beyond the budget.
 	Control
 )
 
@@ -212,7 +212,7 @@ func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
 	}
 	switch class {
 	case Control:
-		if waiting > q.limits.Hard+2*q.limits.Reserve {
+		if waiting > q.limits.Hard+2*q.limits.Reserve || waiting > backlog && q.budget.full() {
 			return Full
 		}
 		return Sent
