@@ -55,7 +55,7 @@ func ValidateURL(raw string) error {
 func parseURL(raw string) (*address, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("router URL: %w: want ws://, wss://, tcp://, tls:// or unix:", err)
+		return nil, fmt.Errorf("router URL: %w; it begins with ws://, wss://, tcp://, tls:// or unix:/path", err)
 	}
 	a := &address{url: u, network: "tcp", target: u.Host}
 	switch u.Scheme {

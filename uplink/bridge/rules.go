@@ -170,18 +170,22 @@ func parseRules(d wamp.Dict) (r Rules, err error) {
 
 // parseRule reads [URI, matching policy, direction].
 func parseRule(v any) (Rule, error) {
+	var text []string
 	list, _ := v.([]any)
-	var text [3]string
-	for i, part := range list {
+	for _, part := range list {
 		s, ok := part.(string)
-		if !ok || i >= len(text) {
-			return Rule{}, wamp.Violationf("a rule is a list of three strings, got %s in it", wamp.TypeName(part))
+		if !ok {
+			return Rule{}, wamp.Violationf("a rule is a list of strings, got %s in it", wamp.TypeName(part))
 		}
-		text[i] = s
+		text = append(text, s)
+	}
+	const parts = 3
+	if len(text) != parts {
+		return Rule{}, wamp.Violationf("a rule is a URI, a matching policy and a direction, got %d strings", len(text))
 	}
 	match, ok := wamp.ParseMatch(text[1])
-	if !ok || len(list) != len(text) {
-		return Rule{}, wamp.Violationf("a rule is a URI, a matching policy and a direction, got %d strings", len(list))
+	if !ok {
+		return Rule{}, wamp.Violationf("unknown matching policy %q in a rule", text[1])
 	}
 	return Rule{Pattern: pattern.Pattern{Match: match, URI: wamp.URI(text[0])}, Direction: Direction(text[2])}, nil
 }
