@@ -7,6 +7,7 @@ import (
 
 	"bondy/core"
 	"bondy/core/coretest"
+	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
@@ -394,4 +395,26 @@ func TestCallerThatReadsNoResultsIsClosed(t *testing.T) {
 		}
 	}
 	<-caller.Closed()
+}
+
+// What a realm says of timeouts and limits acts on open sessions.
+func TestApplyChangesTimeoutsAndLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := coretest.Realm("realm1")
+		r := coretest.Router(t, cfg)
+		caller, callee := pair(t, r, nil)
+		caller.Subscribe("a.one", nil)
+		cfg.CallTimeout, cfg.MaxSubscriptions, cfg.MaxRegistrations = time.Second, 1, 1
+		if err := r.Apply([]realm.Config{cfg}); err != nil {
+			t.Fatal(err)
+		}
+		caller.Call("a.b", nil)
+		coretest.Expect[*wamp.Invocation](callee)
+		caller.ExpectError(wamp.ErrTimeout)
+		coretest.Expect[*wamp.Interrupt](callee)
+		caller.Send(&wamp.Subscribe{Request: caller.Next(), Topic: "a.two"})
+		caller.ExpectError(wamp.ErrUnavailable)
+		callee.Send(&wamp.Register{Request: callee.Next(), Procedure: "a.two"})
+		callee.ExpectError(wamp.ErrUnavailable)
+	})
 }

@@ -9,6 +9,7 @@ package broker
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"bondy/core/pattern"
 	"bondy/core/peer"
@@ -27,7 +28,7 @@ type Config struct {
 
 // Broker holds the subscriptions of a realm. Safe for concurrent use.
 type Broker struct {
-	cfg   Config
+	cfg   atomic.Pointer[Config]
 	index pattern.Index[*subscription]
 
 	mu        sync.Mutex // held by the one who changes subscriptions
@@ -56,8 +57,13 @@ type member = pattern.Member[subscriber]
 
 // New makes a broker without subscriptions.
 func New(cfg Config) *Broker {
-	return &Broker{cfg: cfg, byID: make(map[wamp.ID]*subscription), observers: make(map[*observer]struct{})}
+	br := &Broker{byID: make(map[wamp.ID]*subscription), observers: make(map[*observer]struct{})}
+	br.Configure(cfg)
+	return br
 }
+
+// Configure changes the configuration; ID must stay the same function.
+func (br *Broker) Configure(cfg Config) { br.cfg.Store(&cfg) }
 
 // Subscriptions is the number of topics and patterns subscribed to.
 func (br *Broker) Subscriptions() int {
@@ -83,14 +89,14 @@ func (br *Broker) Join(p *peer.Peer) *Session {
 // whose URI the caller has checked, and queues SUBSCRIBED. Subscribing again
 // gives the same subscription.
 func (s *Session) Subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match) error {
-	id := s.br.cfg.ID(match, m.Topic)
+	id := s.br.cfg.Load().ID(match, m.Topic)
 	f := peer.NewFrame(&wamp.Subscribed{Request: m.Request, Subscription: id})
 	defer f.Free()
 	if h, ok := s.held[id]; ok && h.Value.sub.match == match && h.Value.sub.uri == m.Topic {
 		s.peer.Reply(b, f)
 		return nil
 	}
-	if limit := s.br.cfg.MaxSubscriptions; limit > 0 && len(s.held) >= limit {
+	if limit := s.br.cfg.Load().MaxSubscriptions; limit > 0 && len(s.held) >= limit {
 		return wamp.Errorf(wamp.ErrUnavailable, "this session holds %d subscriptions, the most it may", limit)
 	}
 	h, err := s.br.add(b, id, match, m.Topic, s.peer)
@@ -131,7 +137,7 @@ func (br *Broker) add(b *peer.Batch, id wamp.ID, match wamp.Match, uri wamp.URI,
 
 // SubscriptionID is the id of a subscription, whether or not it exists.
 func (s *Session) SubscriptionID(match wamp.Match, topic wamp.URI) wamp.ID {
-	return s.br.cfg.ID(match, topic)
+	return s.br.cfg.Load().ID(match, topic)
 }
 
 // Unsubscribe ends the session's hold on a subscription and queues

@@ -18,7 +18,7 @@ func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	if err != nil {
 		return err
 	}
-	if o.disclose && s.br.cfg.NoDisclosure {
+	if o.disclose && s.br.cfg.Load().NoDisclosure {
 		return wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose publishers")
 	}
 	p := publication{

@@ -19,7 +19,7 @@ func (s *Session) Forward(b *peer.Batch, m *wamp.Invocation, check func(procedur
 	if err != nil {
 		return err
 	}
-	o := callOptions{timeout: s.d.cfg.Timeout}
+	o := callOptions{timeout: s.d.cfg.Load().Timeout}
 	if o.hops, err = m.Details.Int("_hops"); err != nil {
 		return err
 	}

@@ -38,8 +38,11 @@ func (s *Session) Call(b *peer.Batch, m *wamp.Call) error {
 
 // route finds the callee and invokes it.
 func (s *Session) route(b *peer.Batch, m *wamp.Call, o callOptions) error {
+	if limit := s.d.cfg.Load().MaxTimeout; limit > 0 && (o.timeout == 0 || o.timeout > limit) {
+		o.timeout = limit
+	}
 	if s.full() {
-		return wamp.Errorf(wamp.ErrUnavailable, "this session has %d calls under way, the most it may", s.d.cfg.MaxCalls)
+		return wamp.Errorf(wamp.ErrUnavailable, "this session has %d calls under way, the most it may", s.d.cfg.Load().MaxCalls)
 	}
 	via := s.peer.Via
 	var h *callee
@@ -72,12 +75,12 @@ func noSuchProcedure(uri wamp.URI) error {
 }
 
 func (s *Session) full() bool {
-	if s.d.cfg.MaxCalls == 0 {
+	if s.d.cfg.Load().MaxCalls == 0 {
 		return false
 	}
 	s.callMu.Lock()
 	defer s.callMu.Unlock()
-	return s.calls.n >= s.d.cfg.MaxCalls
+	return s.calls.n >= s.d.cfg.Load().MaxCalls
 }
 
 // maxTimeoutMS is the longest timeout in milliseconds that a Duration holds.
@@ -91,7 +94,7 @@ type callOptions struct {
 }
 
 func (s *Session) readCall(d wamp.Dict) (o callOptions, err error) {
-	o.timeout = s.d.cfg.Timeout
+	o.timeout = s.d.cfg.Load().Timeout
 	if len(d) == 0 {
 		return o, nil
 	}
@@ -106,7 +109,7 @@ func (s *Session) readCall(d wamp.Dict) (o callOptions, err error) {
 	if o.disclose, err = d.Bool("disclose_me"); err != nil {
 		return o, err
 	}
-	if o.disclose && s.d.cfg.NoDisclosure {
+	if o.disclose && s.d.cfg.Load().NoDisclosure {
 		return o, wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose callers")
 	}
 	ms, err := d.Int("timeout")
@@ -118,9 +121,6 @@ func (s *Session) readCall(d wamp.Dict) (o callOptions, err error) {
 	}
 	if ms > 0 {
 		o.timeout = time.Duration(min(ms, maxTimeoutMS)) * time.Millisecond
-	}
-	if limit := s.d.cfg.MaxTimeout; limit > 0 && (o.timeout == 0 || o.timeout > limit) {
-		o.timeout = limit
 	}
 	return o, nil
 }

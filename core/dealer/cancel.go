@@ -93,7 +93,7 @@ func (c *call) startTimerLocked() {
 
 // expire runs in the timer's goroutine.
 func (c *call) expire(expiry uint64) {
-	b := peer.NewBatch(c.caller.d.cfg.Counters)
+	b := peer.NewBatch(c.caller.d.cfg.Load().Counters)
 	defer b.Flush()
 	if c.expired(b, expiry) {
 		c.fail(b, wamp.ErrTimeout, "no answer within "+c.timeout.String())

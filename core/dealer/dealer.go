@@ -11,6 +11,7 @@ package dealer
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bondy/core/pattern"
@@ -38,7 +39,7 @@ type Config struct {
 // Dealer holds the registrations of a realm and the calls under way. Safe for
 // concurrent use.
 type Dealer struct {
-	cfg   Config
+	cfg   atomic.Pointer[Config]
 	index pattern.Index[*registration]
 
 	mu        sync.Mutex // held by the one who changes registrations
@@ -48,8 +49,13 @@ type Dealer struct {
 
 // New makes a dealer without registrations.
 func New(cfg Config) *Dealer {
-	return &Dealer{cfg: cfg, byID: make(map[wamp.ID]*registration), observers: make(map[*observer]struct{})}
+	d := &Dealer{byID: make(map[wamp.ID]*registration), observers: make(map[*observer]struct{})}
+	d.Configure(cfg)
+	return d
 }
+
+// Configure changes the configuration; ID must stay the same function.
+func (d *Dealer) Configure(cfg Config) { d.cfg.Store(&cfg) }
 
 // Registrations is the number of procedures and patterns registered.
 func (d *Dealer) Registrations() int {

@@ -102,11 +102,11 @@ func (s *Session) Register(b *peer.Batch, m *wamp.Register, match wamp.Match) er
 	if err != nil {
 		return err
 	}
-	id := s.d.cfg.ID(match, m.Procedure)
+	id := s.d.cfg.Load().ID(match, m.Procedure)
 	if _, twice := s.held[id]; twice {
 		return wamp.Errorf(wamp.ErrProcedureExists, "this session has registered %q already", m.Procedure)
 	}
-	if limit := s.d.cfg.MaxRegistrations; limit > 0 && len(s.held) >= limit {
+	if limit := s.d.cfg.Load().MaxRegistrations; limit > 0 && len(s.held) >= limit {
 		return wamp.Errorf(wamp.ErrUnavailable, "this session holds %d registrations, the most it may", limit)
 	}
 	if err := s.d.add(b, id, match, m.Procedure, policy, h); err != nil {
@@ -124,7 +124,7 @@ func (s *Session) Register(b *peer.Batch, m *wamp.Register, match wamp.Match) er
 
 // RegistrationID is the id of a registration, whether or not it exists.
 func (s *Session) RegistrationID(match wamp.Match, procedure wamp.URI) wamp.ID {
-	return s.d.cfg.ID(match, procedure)
+	return s.d.cfg.Load().ID(match, procedure)
 }
 
 func (s *Session) readRegister(m *wamp.Register) (*callee, invoke, error) {
@@ -140,7 +140,7 @@ func (s *Session) readRegister(m *wamp.Register) (*callee, invoke, error) {
 	if h.discloseCaller, err = m.Options.Bool("disclose_caller"); err != nil {
 		return nil, 0, err
 	}
-	if h.discloseCaller && s.d.cfg.NoDisclosure {
+	if h.discloseCaller && s.d.cfg.Load().NoDisclosure {
 		return nil, 0, wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose callers")
 	}
 	if h.forwardTimeout, err = m.Options.Bool("forward_timeout"); err != nil {

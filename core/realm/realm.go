@@ -62,6 +62,8 @@ type Realm struct {
 	Dealer *dealer.Dealer
 	Access *rbac.Authorizer
 
+	broker broker.Config // without what Apply changes
+	dealer dealer.Config
 	salt   []byte // from which the salts of logins derive
 	policy atomic.Pointer[Policy]
 
@@ -75,12 +77,9 @@ type Realm struct {
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 	r := &Realm{URI: cfg.URI, sessions: make(map[wamp.ID]Member)}
 	r.salt = SaltKey(idKey, cfg.URI)
-	r.Broker = broker.New(broker.Config{ID: r.ids(idKey, "subscription"), MaxSubscriptions: cfg.MaxSubscriptions})
-	r.Dealer = dealer.New(dealer.Config{
-		ID: r.ids(idKey, "registration"), Counters: counters,
-		MaxRegistrations: cfg.MaxRegistrations, MaxCalls: cfg.MaxCalls,
-		Timeout: cfg.CallTimeout, MaxTimeout: cfg.MaxCallTimeout,
-	})
+	r.broker = broker.Config{ID: r.ids(idKey, "subscription")}
+	r.dealer = dealer.Config{ID: r.ids(idKey, "registration"), Counters: counters}
+	r.Broker, r.Dealer = broker.New(r.broker), dealer.New(r.dealer)
 	var err error
 	if r.Access, err = rbac.New(cfg.Access); err != nil {
 		return nil, fmt.Errorf("realm %s: %w", cfg.URI, err)
@@ -88,8 +87,8 @@ func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 	return r, r.Apply(cfg)
 }
 
-// Apply changes what can change live. Grants act on open sessions at their
-// next message; the rest on sessions that join from now on. An error leaves
+// Apply changes what can change live. Grants, call timeouts and bounds act on
+// open sessions at their next message; the rest on sessions that join from now on. An error leaves
 // everything as it was.
 func (r *Realm) Apply(cfg Config) error {
 	if !cfg.URI.Valid(wamp.MatchExact, false) {
@@ -103,6 +102,12 @@ func (r *Realm) Apply(cfg Config) error {
 	if err := r.Access.Set(cfg.Access); err != nil {
 		return fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
+	b, d := r.broker, r.dealer
+	b.MaxSubscriptions = cfg.MaxSubscriptions
+	d.MaxRegistrations, d.MaxCalls = cfg.MaxRegistrations, cfg.MaxCalls
+	d.Timeout, d.MaxTimeout = cfg.CallTimeout, cfg.MaxCallTimeout
+	r.Broker.Configure(b)
+	r.Dealer.Configure(d)
 	r.policy.Store(&Policy{
 		Auth: a, Queue: cfg.Queue,
 		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"bondy/core"
 	"bondy/core/codec"
@@ -173,6 +174,20 @@ func TestCallsCrossWithProgressCancelAndErrors(t *testing.T) {
 		caller.ExpectError(wamp.ErrNoSuchProcedure)
 		caller.Drop()
 	}
+}
+
+// The realm's longest timeout holds for calls that come over a bridge, too.
+func TestRealmCapsTheTimeoutOfBridgedCalls(t *testing.T) {
+	cfg := coreRealm()
+	cfg.MaxCallTimeout = 20 * time.Millisecond
+	atCore := coretest.Router(t, cfg)
+	atEdge, link := connect(t, atCore, nil, everything())
+	caller, callee := coretest.Join(t, atEdge), coretest.Join(t, atCore)
+	callee.Register("com.p", nil)
+	settle(t, link)
+	caller.Call("com.p", nil)
+	coretest.Expect[*wamp.Invocation](callee)
+	caller.ExpectError(wamp.ErrTimeout)
 }
 
 func TestLocalRegistrationWins(t *testing.T) {
