@@ -24,7 +24,7 @@ func Example() {
 		defer context.AfterFunc(ctx, c.Close)()
 		for {
 			msg, err := c.ReadMessage()
-			if err != nil || c.Append(bytes.Clone(msg)) != nil {
+			if err != nil || c.Append(bytes.Clone(msg), nil) != nil {
 				return
 			}
 		}

@@ -33,7 +33,7 @@ func echo(ctx context.Context, c session.Conn) {
 	defer stop()
 	for {
 		msg, err := c.ReadMessage()
-		if err != nil || c.Append(bytes.Clone(msg)) != nil {
+		if err != nil || c.Append(bytes.Clone(msg), nil) != nil {
 			return
 		}
 	}

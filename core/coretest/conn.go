@@ -102,7 +102,7 @@ func (c *Conn) Closed() <-chan struct{} { return c.hangup }
 func (c *Conn) Serializer() wamp.Serializer { return c.serializer }
 
 // Append implements peer.Sink.
-func (c *Conn) Append(b []byte) error {
+func (c *Conn) Append(b []byte, _ *peer.Buffer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -21,8 +21,14 @@ type Frame struct {
 	Result     wamp.Result
 
 	msg     wamp.Message
-	encoded [wamp.NumSerializers][]byte
-	scratch [wamp.NumSerializers][]byte
+	encoded [wamp.NumSerializers]encoded
+	scratch [wamp.NumSerializers][]byte // for short messages
+}
+
+// encoded is a message in one serializer.
+type encoded struct {
+	msg  []byte
+	keep *Buffer // that holds msg if it is long enough to be shared
 }
 
 var frames = sync.Pool{New: func() any { return new(Frame) }} //nolint:gochecknoglobals // a pool is shared by nature and holds no state
@@ -37,30 +43,67 @@ func NewFrame(m wamp.Message) *Frame {
 // Set makes m the frame's message and forgets what was encoded before.
 func (f *Frame) Set(m wamp.Message) {
 	f.msg = m
-	f.encoded = [wamp.NumSerializers][]byte{}
+	f.forget()
 }
 
 // Free gives the frame back to the pool.
 func (f *Frame) Free() {
 	f.msg = nil
 	f.Event, f.Invocation, f.Result = wamp.Event{}, wamp.Invocation{}, wamp.Result{}
-	f.encoded = [wamp.NumSerializers][]byte{}
+	f.forget()
 	frames.Put(f)
 }
 
-// bytes is the message in serializer s. The error is a *wamp.Error that says
-// what s cannot express.
-func (f *Frame) bytes(s wamp.Serializer) ([]byte, error) {
-	if b := f.encoded[s]; b != nil {
-		return b, nil
+func (f *Frame) forget() {
+	for i := range f.encoded {
+		if e := &f.encoded[i]; e.msg != nil {
+			if e.keep != nil {
+				e.keep.Release()
+			}
+			*e = encoded{}
+		}
 	}
-	b, err := codec.Append(f.scratch[s][:0], s, f.msg)
+}
+
+// in is the message in serializer s. The error is a *wamp.Error that says what s
+// cannot express.
+func (f *Frame) in(s wamp.Serializer) (encoded, error) {
+	if e := f.encoded[s]; e.msg != nil {
+		return e, nil
+	}
+	if payloadLen(f.msg) < ShareSize {
+		b, err := codec.Append(f.scratch[s][:0], s, f.msg)
+		if err != nil {
+			return encoded{}, err
+		}
+		f.scratch[s] = b
+		f.encoded[s] = encoded{msg: b}
+		return f.encoded[s], nil
+	}
+	k := newBuffer()
+	b, err := codec.Append(k.b[:0], s, f.msg)
 	if err != nil {
-		return nil, err
+		k.Release()
+		return encoded{}, err
 	}
-	if len(b) < ShareSize {
-		f.scratch[s] = b // a longer message may be kept by its receivers
+	k.b = b
+	f.encoded[s] = encoded{msg: b, keep: k}
+	return f.encoded[s], nil
+}
+
+// payloadLen is the size in bytes of the payload that m carries, if it is of a
+// kind that may carry a long one.
+func payloadLen(m wamp.Message) int {
+	switch m := m.(type) {
+	case *wamp.Event:
+		return m.Payload.Len()
+	case *wamp.Invocation:
+		return m.Payload.Len()
+	case *wamp.Result:
+		return m.Payload.Len()
+	case *wamp.ErrorMessage:
+		return m.Payload.Len()
+	default:
+		return 0
 	}
-	f.encoded[s] = b
-	return b, nil
 }

@@ -89,7 +89,7 @@ func (q *Queue) Serializer() wamp.Serializer { return q.serializer }
 
 // Send queues f unless gate (which may be nil) is shut.
 func (q *Queue) Send(b *Batch, f *Frame, class Class, gate *Gate) Status {
-	body, err := f.bytes(q.serializer)
+	msg, err := f.in(q.serializer)
 	if err != nil {
 		if class == Droppable {
 			q.counters.Dropped[DropUntranslatable].Add(1)
@@ -101,7 +101,7 @@ func (q *Queue) Send(b *Batch, f *Frame, class Class, gate *Gate) Status {
 	if gate != nil && !gate.open {
 		return Shut
 	}
-	return q.appendLocked(b, f.msg.Type(), body, waiting, class)
+	return q.appendLocked(b, f.msg.Type(), msg, waiting, class)
 }
 
 // backlog is how many bytes may wait before a queue counts as having a backlog:
@@ -148,11 +148,11 @@ func (q *Queue) Open(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, true) 
 func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, false) }
 
 func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) {
-	body, err := f.bytes(q.serializer)
+	msg, err := f.in(q.serializer)
 	waiting := q.lock()
 	defer q.mu.Unlock()
 	gate.open = open
-	if err != nil || q.appendLocked(b, f.msg.Type(), body, waiting, Control) != Sent {
+	if err != nil || q.appendLocked(b, f.msg.Type(), msg, waiting, Control) != Sent {
 		gate.open = false
 		q.doomLocked(b)
 	}
@@ -173,7 +173,7 @@ func (q *Queue) Buffered() int {
 	return q.sink.Buffered()
 }
 
-func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, body []byte, waiting int, class Class) Status {
+func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, msg encoded, waiting int, class Class) Status {
 	if q.closed {
 		return Closed
 	}
@@ -184,7 +184,7 @@ func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, body []byte, waiting 
 	} else {
 		q.over = time.Time{}
 	}
-	if err := q.sink.Append(body); err != nil {
+	if err := q.sink.Append(msg.msg, msg.keep); err != nil {
 		if errors.Is(err, ErrTooLong) {
 			if class == Droppable {
 				q.counters.Dropped[DropTooLong].Add(1)

@@ -28,11 +28,10 @@ type Sink interface {
 	// Serializer is what the connection negotiated.
 	Serializer() wamp.Serializer
 	// Append puts one encoded message, framed for the wire, behind what is
-	// waiting. It never blocks, does no I/O and does not keep msg: the bytes
-	// are copied unless msg is at least ShareSize long, in which case they
-	// may be kept and must not change any more. Errors: ErrTooLong,
-	// ErrClosed.
-	Append(msg []byte) error
+	// waiting. It never blocks and does no I/O. The bytes are copied, unless
+	// keep is not nil: then they may be kept instead, under a hold on keep
+	// that ends when they were written. Errors: ErrTooLong, ErrClosed.
+	Append(msg []byte, keep *Buffer) error
 	// Buffered is how many bytes wait that the kernel has not taken.
 	Buffered() int
 	// Flush hands what waits to the kernel without blocking; what the kernel
@@ -43,7 +42,3 @@ type Sink interface {
 	// whenever that goroutine has written some of the backlog.
 	OnProgress(func())
 }
-
-// ShareSize is the size in bytes from which a Sink may keep a message instead
-// of copying it.
-const ShareSize = 16 << 10

@@ -6,8 +6,11 @@ type inbound struct {
 	shared *Shared
 	buf    []byte // nil while idle
 	r, w   int    // buf[r:w] was read and not consumed
-	large  bool   // the peer fills small buffers
+	want   int    // the size of buffer that the peer fills
 }
+
+// maxWant bounds what is read at a time when no longer message is known to come.
+const maxWant = 4 * largeSize
 
 // minSpace is how many bytes a read must have room for.
 const minSpace = 1 << 10
@@ -21,10 +24,7 @@ func (b *inbound) bytes() []byte { return b.buf[b.r:b.w] }
 // there, so that memory follows what was received and not what was announced.
 func (b *inbound) space(need int) []byte {
 	if b.r == b.w {
-		n := smallSize
-		if b.large {
-			n = largeSize
-		}
+		n := max(b.want, smallSize)
 		if len(b.buf) < n {
 			b.drop()
 			b.buf = b.shared.get(n)
@@ -36,7 +36,7 @@ func (b *inbound) space(need int) []byte {
 	switch {
 	case room >= minSpace, room > 0 && room >= need-b.len() && b.len() > len(b.buf)/2:
 		// No need to move anything.
-	case b.r >= minSpace && (!b.large || len(b.buf) >= largeSize):
+	case b.r >= minSpace && len(b.buf) >= b.want:
 		b.w = copy(b.buf, b.bytes())
 		b.r = 0
 	default:
@@ -46,10 +46,7 @@ func (b *inbound) space(need int) []byte {
 }
 
 func (b *inbound) grow(need int) {
-	n := 2 * len(b.buf)
-	if len(b.buf) < largeSize {
-		n = largeSize
-	}
+	n := max(2*len(b.buf), largeSize)
 	if need > b.len() {
 		n = min(n, max(need, b.len()+minSpace))
 	}
@@ -64,9 +61,9 @@ func (b *inbound) grow(need int) {
 func (b *inbound) filled(n int) {
 	switch {
 	case n == len(b.buf)-b.w:
-		b.large = true
-	case n < smallSize/2:
-		b.large = false
+		b.want = min(max(2*len(b.buf), largeSize), maxWant)
+	case n < b.want/8:
+		b.want /= 2
 	}
 	b.w += n
 }

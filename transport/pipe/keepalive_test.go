@@ -87,7 +87,7 @@ func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, client := bubble(t)
 		defer client.Close()
-		s.Append(nil, []byte("nobody reads this"))
+		s.Append(nil, []byte("nobody reads this"), nil)
 		start := time.Now()
 		s.Close(nil)
 		if d := time.Since(start); d != 0 {

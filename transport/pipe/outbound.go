@@ -31,8 +31,8 @@ type writer interface {
 // chunk is a piece of what waits: a pooled buffer that is filled up, or bytes
 // that are shared with others.
 type chunk struct {
-	b      []byte
-	pooled bool
+	b    []byte
+	keep *peer.Buffer // nil for a pooled buffer
 }
 
 // outbound is a queue of bytes with at most one goroutine that writes from it:
@@ -57,17 +57,18 @@ type outbound struct {
 	batch [maxBatch][]byte // belongs to who set busy
 }
 
-// append puts head and body behind what waits; body is kept by reference if
-// share is set.
-func (o *outbound) append(head, body []byte, share bool) error {
+// append puts head and body behind what waits; body is held in keep if that is
+// not nil.
+func (o *outbound) append(head, body []byte, keep *peer.Buffer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.err != nil {
 		return peer.ErrClosed
 	}
 	o.copyLocked(head)
-	if share {
-		o.chunks = append(o.chunks, chunk{b: body})
+	if keep != nil {
+		keep.Retain()
+		o.chunks = append(o.chunks, chunk{b: body, keep: keep})
 		o.size += len(body)
 	} else {
 		o.copyLocked(body)
@@ -221,12 +222,12 @@ func (o *outbound) advanceLocked(n int) {
 func (o *outbound) copyLocked(b []byte) {
 	for len(b) > 0 {
 		last := len(o.chunks) - 1
-		if last < 0 || !o.chunks[last].pooled || len(o.chunks[last].b) == cap(o.chunks[last].b) {
+		if last < 0 || o.chunks[last].keep != nil || len(o.chunks[last].b) == cap(o.chunks[last].b) {
 			n := smallSize
-			if len(b) > smallSize || o.size > 0 && last >= 0 && o.chunks[last].pooled {
+			if len(b) > smallSize || o.size > 0 && last >= 0 && o.chunks[last].keep == nil {
 				n = largeSize
 			}
-			o.chunks = append(o.chunks, chunk{b: o.shared.get(n)[:0], pooled: true})
+			o.chunks = append(o.chunks, chunk{b: o.shared.get(n)[:0]})
 			last++
 		}
 		c := &o.chunks[last]
@@ -238,9 +239,11 @@ func (o *outbound) copyLocked(b []byte) {
 }
 
 func (o *outbound) freeLocked(c chunk) {
-	if c.pooled {
-		o.shared.put(c.b)
+	if c.keep != nil {
+		c.keep.Release()
+		return
 	}
+	o.shared.put(c.b)
 }
 
 func (o *outbound) dropLocked() {

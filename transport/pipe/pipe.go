@@ -109,7 +109,7 @@ func (p *Pipe) Write(b []byte) (int, error) {
 	if p.queueing {
 		var err error
 		if p.appData.Load() {
-			err = p.out.append(b, nil, false)
+			err = p.out.append(b, nil, nil)
 		} else {
 			err = p.out.reply(b, nil)
 		}

@@ -88,7 +88,7 @@ func TestPassesThroughThenQueues(t *testing.T) {
 		t.Fatalf("Peek = %q, %v; want what was put back first", back, err)
 	}
 	s.Discard(8)
-	if err := s.Append([]byte("que"), []byte("ued")); err != nil {
+	if err := s.Append([]byte("que"), []byte("ued"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := s.Buffered(); n != 6 {
@@ -116,7 +116,7 @@ func TestOrderOfConcurrentWriters(t *testing.T) {
 				head := binary.BigEndian.AppendUint32(nil, uint32(n))
 				body := bytes.Repeat([]byte{byte(w)}, n)
 				binary.BigEndian.PutUint16(body[1:], uint16(i))
-				if err := s.Append(head, body); err != nil {
+				if err := s.Append(head, body, nil); err != nil {
 					t.Errorf("Append: %v", err)
 				}
 				if i%3 == 0 {
@@ -161,7 +161,7 @@ func TestHungReaderBlocksNobody(t *testing.T) {
 	const blocks = 32 << 10 // 32 MiB
 	within(t, 20*time.Second, "writing to a hung reader", func() {
 		for range blocks {
-			if err := s.Append(nil, block); err != nil {
+			if err := s.Append(nil, block, nil); err != nil {
 				t.Errorf("Append: %v", err)
 			}
 			s.Flush()
@@ -193,7 +193,7 @@ func TestCloseSendsWhatWaitsAndEndsTheReader(t *testing.T) {
 		readErr <- err
 	}()
 	big := make([]byte, 4<<20)
-	if err := s.Append(nil, big); err != nil {
+	if err := s.Append(nil, big, nil); err != nil {
 		t.Fatal(err)
 	}
 	within(t, time.Second, "Close", func() {
@@ -204,7 +204,7 @@ func TestCloseSendsWhatWaitsAndEndsTheReader(t *testing.T) {
 	if err := <-readErr; !errors.Is(err, peer.ErrClosed) {
 		t.Errorf("Peek after Close = %v, want ErrClosed", err)
 	}
-	if err := s.Append(nil, []byte("x")); !errors.Is(err, peer.ErrClosed) {
+	if err := s.Append(nil, []byte("x"), nil); !errors.Is(err, peer.ErrClosed) {
 		t.Errorf("Append after Close = %v, want ErrClosed", err)
 	}
 	waited := make(chan struct{})
@@ -229,7 +229,7 @@ func TestWriteErrorEndsTheReader(t *testing.T) {
 	client.SetLinger(0)
 	client.Close() // with a reset
 	within(t, 5*time.Second, "noticing a reset", func() {
-		for s.Append(nil, make([]byte, 1000)) == nil {
+		for s.Append(nil, make([]byte, 1000), nil) == nil {
 			s.Flush()
 		}
 	})
@@ -297,7 +297,7 @@ func TestEndOfInput(t *testing.T) {
 
 func TestControlRepliesAreBounded(t *testing.T) {
 	s, _ := stream(t)
-	if err := s.Append(nil, make([]byte, 32<<20)); err != nil { // more than the kernel takes
+	if err := s.Append(nil, make([]byte, 32<<20), nil); err != nil { // more than the kernel takes
 		t.Fatal(err)
 	}
 	s.Flush()
@@ -339,7 +339,7 @@ func TestSharedBytesAreCounted(t *testing.T) {
 	if _, err := s.Peek(10); err != nil {
 		t.Fatal(err)
 	}
-	s.Append(make([]byte, 3), make([]byte, 20))
+	s.Append(make([]byte, 3), make([]byte, 20), nil)
 	s.Flush()
 	client.Close()
 	s.Wait()

@@ -1,15 +1,19 @@
 package pipe
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
 // Sizes of the pooled buffers in bytes: small ones for a peer that sends or
-// gets a few messages at a time, large ones for a peer that keeps them full.
+// gets a few messages at a time, large ones for a peer that keeps them full,
+// and twice, four times... as much up to hugeSize for long messages.
 const (
 	smallSize = 4 << 10
 	largeSize = 64 << 10
+	hugeSize  = 1 << 20
+	numHuge   = 4
 )
 
 // Shared is what the pipes of one listener have in common: the pools of their
@@ -20,6 +24,7 @@ type Shared struct {
 	BytesIn, BytesOut atomic.Int64
 
 	small, large sync.Pool
+	huge         [numHuge]sync.Pool // of *[]byte
 }
 
 // NewShared makes empty pools.
@@ -37,6 +42,12 @@ func (s *Shared) get(n int) []byte {
 		return s.small.Get().(*[smallSize]byte)[:]
 	case n <= largeSize:
 		return s.large.Get().(*[largeSize]byte)[:]
+	case n <= hugeSize:
+		class := bits.Len(uint(n-1) / largeSize)
+		if b, ok := s.huge[class-1].Get().(*[]byte); ok {
+			return *b
+		}
+		return make([]byte, largeSize<<class)
 	default:
 		return make([]byte, n)
 	}
@@ -49,5 +60,8 @@ func (s *Shared) put(b []byte) {
 		s.small.Put((*[smallSize]byte)(b[:smallSize]))
 	case largeSize:
 		s.large.Put((*[largeSize]byte)(b[:largeSize]))
+	case 2 * largeSize, 4 * largeSize, 8 * largeSize, hugeSize:
+		b = b[:cap(b)]
+		s.huge[bits.Len(uint(cap(b)-1)/largeSize)-1].Put(&b)
 	}
 }

@@ -103,10 +103,10 @@ func (s *Stream) Peek(n int) ([]byte, error) {
 func (s *Stream) Discard(n int) { s.in.r += n }
 
 // Append puts head and body behind what waits, together. It never blocks and
-// copies both, but may keep a body of peer.ShareSize or more, which must not
-// change any more. Error: peer.ErrClosed.
-func (s *Stream) Append(head, body []byte) error {
-	return s.out.append(head, body, len(body) >= peer.ShareSize)
+// copies both, but holds keep instead of copying the body if that is not nil.
+// Error: peer.ErrClosed.
+func (s *Stream) Append(head, body []byte, keep *peer.Buffer) error {
+	return s.out.append(head, body, keep)
 }
 
 // Reply is Append for what the other side makes us send, such as a PONG; the

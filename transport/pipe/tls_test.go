@@ -87,7 +87,7 @@ func TestTLS(t *testing.T) {
 				if !bytes.Equal(b[:n], rest[:n]) {
 					t.Fatal("bytes differ on the way in")
 				}
-				if err := s.Append(nil, bytes.Clone(b[:n])); err != nil {
+				if err := s.Append(nil, bytes.Clone(b[:n]), nil); err != nil {
 					t.Fatal(err)
 				}
 				s.Discard(n)
@@ -124,7 +124,7 @@ func TestTLSHungReaderBlocksNobody(t *testing.T) {
 	block := make([]byte, 32<<10)
 	within(t, 20*time.Second, "writing to a hung reader", func() {
 		for range 512 {
-			if err := s.Append(nil, block); err != nil {
+			if err := s.Append(nil, block, nil); err != nil {
 				t.Errorf("Append: %v", err)
 			}
 			s.Flush()

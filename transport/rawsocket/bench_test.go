@@ -20,7 +20,7 @@ func BenchmarkEcho(b *testing.B) {
 				defer close(done)
 				for {
 					msg, err := c.ReadMessage()
-					if err != nil || c.Append(msg) != nil {
+					if err != nil || c.Append(msg, nil) != nil {
 						return
 					}
 				}

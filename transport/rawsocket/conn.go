@@ -51,12 +51,12 @@ func (c *Conn) Info() session.ConnInfo {
 }
 
 // Append implements peer.Sink.
-func (c *Conn) Append(msg []byte) error {
+func (c *Conn) Append(msg []byte, keep *peer.Buffer) error {
 	if len(msg) > c.sendMax {
 		return peer.ErrTooLong
 	}
 	head := header(typeMessage, len(msg))
-	return c.Stream.Append(head[:], msg)
+	return c.Stream.Append(head[:], msg, keep)
 }
 
 // SetReadLimit implements session.Conn; PING and PONG have their own limit.

@@ -122,7 +122,7 @@ func (c *Conn) negotiate(req []byte, cfg Config) error {
 	c.recvMax = 1 << own
 	c.limit = c.recvMax
 	reply := [4]byte{magic, byte(own-minExponent)<<4 | byte(c.serializer)} //nolint:gosec // 0 to 15
-	if err := c.Stream.Append(reply[:], nil); err != nil {
+	if err := c.Stream.Append(reply[:], nil, nil); err != nil {
 		return err
 	}
 	c.Flush()

@@ -166,7 +166,7 @@ func TestMessagesAndPings(t *testing.T) {
 	if _, err := c.ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("half a frame: %v, want ErrUnexpectedEOF", err)
 	}
-	if err := c.Append([]byte("out")); err != nil {
+	if err := c.Append([]byte("out"), nil); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
@@ -238,10 +238,10 @@ func TestSetReadLimit(t *testing.T) {
 
 func TestLimitsOfLength(t *testing.T) {
 	c, client := open(t, rawsocket.Config{}, 0x7f, 0x01, 0, 0) // the client takes 512 bytes
-	if err := c.Append(make([]byte, 513)); !errors.Is(err, peer.ErrTooLong) {
+	if err := c.Append(make([]byte, 513), nil); !errors.Is(err, peer.ErrTooLong) {
 		t.Errorf("Append(513) = %v, want ErrTooLong", err)
 	}
-	if err := c.Append(make([]byte, 512)); err != nil {
+	if err := c.Append(make([]byte, 512), nil); err != nil {
 		t.Errorf("Append(512) = %v", err)
 	}
 	go client.Write(frame(1, make([]byte, 513)))
@@ -259,7 +259,7 @@ func TestLongestMessage(t *testing.T) {
 	if err != nil || !bytes.Equal(got, msg) {
 		t.Fatalf("ReadMessage = %d bytes, %v", len(got), err)
 	}
-	if err := c.Append(msg); err != nil {
+	if err := c.Append(msg, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.Flush()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"bondy/core/peer"
 	"bondy/core/session"
 	"bondy/core/wamp"
 	"bondy/transport/pipe"
@@ -47,18 +48,18 @@ func (c *Conn) Info() session.ConnInfo {
 }
 
 // Append implements peer.Sink.
-func (c *Conn) Append(msg []byte) error {
+func (c *Conn) Append(msg []byte, keep *peer.Buffer) error {
 	var buf [maxServerHead + batchHead]byte
 	op := c.sub.opcode()
 	switch {
 	case !c.sub.batched:
-		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
+		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg, keep)
 	case op == opText:
 		msg = append(slices.Clip(msg), recordSeparator)
-		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg)
+		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg, nil)
 	default:
 		head := appendHead(buf[:0], op, len(msg)+batchHead)
-		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg) //nolint:gosec // far below 4 GiB
+		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg, keep) //nolint:gosec // far below 4 GiB
 	}
 }
 

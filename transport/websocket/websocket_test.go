@@ -130,7 +130,7 @@ func TestEcho(t *testing.T) {
 				if err != nil || !bytes.Equal(got, msg) {
 					t.Fatalf("ReadMessage = %d bytes, %v; want %d", len(got), err, n)
 				}
-				if err := errors.Join(<-written, c.Append(bytes.Clone(got))); err != nil {
+				if err := errors.Join(<-written, c.Append(bytes.Clone(got), nil)); err != nil {
 					t.Fatal(err)
 				}
 				c.Flush()
@@ -169,7 +169,7 @@ func TestBatches(t *testing.T) {
 					t.Fatalf("ReadMessage = %q, %v; want %q", got, err, want)
 				}
 			}
-			c.Append([]byte("[3]"))
+			c.Append([]byte("[3]"), nil)
 			c.Flush()
 			if _, got, err := client.ReadMessage(); err != nil || !bytes.Equal(got, x.one) {
 				t.Errorf("client read %q, %v; want %q", got, err, x.one)
@@ -210,7 +210,7 @@ func TestFragmentsAndControlFrames(t *testing.T) {
 			t.Fatalf("ReadMessage = %q, %v; want %q", got, err, want)
 		}
 	}
-	c.Append([]byte("[3]"))
+	c.Append([]byte("[3]"), nil)
 	c.Flush()
 	if _, _, err := client.ReadMessage(); err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestClose(t *testing.T) {
 	})
 	t.Run("by the router", func(t *testing.T) {
 		c, client := s.dial(t, "wamp.2.json")
-		c.Append([]byte("[6]"))
+		c.Append([]byte("[6]"), nil)
 		c.Close()
 		c.Close()
 		if _, b, err := client.ReadMessage(); err != nil || string(b) != "[6]" {
@@ -290,7 +290,7 @@ func TestViolations(t *testing.T) {
 			if _, _, err := client.ReadMessage(); !gorilla.IsCloseError(err, x.code) {
 				t.Errorf("client read %v, want CLOSE %d", err, x.code)
 			}
-			if c.Append([]byte("[1]")) == nil {
+			if c.Append([]byte("[1]"), nil) == nil {
 				t.Error("Append after the CLOSE frame")
 			}
 		})
@@ -453,7 +453,7 @@ func BenchmarkEcho(b *testing.B) {
 				defer close(done)
 				for {
 					msg, err := c.ReadMessage()
-					if err != nil || c.Append(msg) != nil {
+					if err != nil || c.Append(msg, nil) != nil {
 						return
 					}
 				}

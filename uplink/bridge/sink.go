@@ -45,7 +45,7 @@ var _ peer.Sink = (*sink)(nil)
 func (*sink) Serializer() wamp.Serializer { return serializer }
 
 // Append implements peer.Sink.
-func (s *sink) Append(msg []byte) error {
+func (s *sink) Append(msg []byte, _ *peer.Buffer) error {
 	body := binary.AppendUvarint(make([]byte, 0, len(msg)+binary.MaxVarintLen64), s.number)
 	if s.link.Send(s.number, KindMessage, append(body, msg...)) != nil {
 		return peer.ErrClosed
