@@ -18,6 +18,9 @@ const (
 	maxRounds = 8
 	// maxControl bounds the control replies that wait, in bytes.
 	maxControl = 256 << 10
+	// maxInline bounds what whoever flushes encrypts itself, in bytes; more
+	// than that is left to a goroutine, so that it holds up nobody else's work.
+	maxInline = maxControl
 	// keepChunks is the length of the chunk list kept while idle.
 	keepChunks = 16
 )
@@ -130,6 +133,10 @@ func (o *outbound) flush() {
 		return
 	}
 	o.busy = true
+	if o.below != nil && o.size > maxInline {
+		go o.writeBacklog()
+		return
+	}
 	for round := 1; o.size > 0; round++ {
 		all := o.writeLocked(false)
 		if o.size > 0 && (!all || round == maxRounds) {
