@@ -13,12 +13,9 @@ const (
 	maxElements = 1 << 20
 )
 
-// What a Decoder keeps from one message to the next.
-const (
-	maxInterned  = 64  // URIs
-	maxInternLen = 256 // bytes in one
-	maxScratch   = 4 << 10
-)
+// maxScratch bounds what a Decoder keeps from one message to the next to
+// unescape strings.
+const maxScratch = 4 << 10
 
 // Limits bounds what a Decoder accepts; a field that is zero, negative or above
 // its default means the default. The size of a message is the transport's to
@@ -39,16 +36,16 @@ type Decoder struct {
 	elements int
 	hot      *hot
 
-	// The message being decoded.
+	// The message being decoded by the general path.
 	list    group
 	ended   bool
-	name    string // of the message
+	code    wamp.MessageType // 0 until it is known
 	element string
 }
 
 // hot is what a Decoder keeps to decode frequent messages without allocating.
 type hot struct {
-	uris    map[string]wamp.URI
+	uris    uris
 	payload *wamp.Payload // of the last message
 
 	publish    wamp.Publish
@@ -65,7 +62,7 @@ type hot struct {
 // NewDecoder makes a decoder for the messages of one connection.
 func NewDecoder(s wamp.Serializer, l Limits) *Decoder {
 	return &Decoder{
-		r:        reader{serializer: s, maxDepth: within(l.MaxDepth, maxDepth)},
+		r:        reader{serializer: s, forms: formsOf(s), maxDepth: within(l.MaxDepth, maxDepth)},
 		elements: within(l.MaxElements, maxElements),
 	}
 }
@@ -92,21 +89,34 @@ func (d *Decoder) Decode(b []byte) (wamp.Message, error) {
 		*d.hot.payload = wamp.Payload{}
 	}
 	d.r.reset(b, d.elements)
-	d.list, d.ended, d.name, d.element = group{}, false, "message", ""
-	m := d.message()
-	err := d.r.end()
+	m, err := d.quick(), error(nil)
+	if m == nil {
+		m, err = d.general(b)
+	}
 	d.r.b, d.r.raw = nil, nil
 	if cap(d.r.scratch) > maxScratch {
 		d.r.scratch = nil
 	}
-	if err != nil {
-		what := d.name
-		if d.element != "" {
-			what += ": " + d.element
-		}
-		return nil, wamp.Violationf("%s %v", what, err)
+	return m, err
+}
+
+// general reads any message, and says what is wrong with what is none.
+func (d *Decoder) general(b []byte) (wamp.Message, error) {
+	d.r.reset(b, d.elements)
+	d.list, d.ended, d.code, d.element = group{}, false, 0, ""
+	m := d.message()
+	err := d.r.end()
+	if err == nil {
+		return m, nil
 	}
-	return m, nil
+	what := "message"
+	if d.code != 0 {
+		what = d.code.String()
+	}
+	if d.element != "" {
+		what += ": " + d.element
+	}
+	return nil, wamp.Violationf("%s %v", what, err)
 }
 
 // Release gives back the memory kept from earlier messages, for a connection
@@ -120,7 +130,6 @@ func (d *Decoder) message() wamp.Message {
 	if m == nil {
 		return nil
 	}
-	d.name = m.Type().String()
 	elements{in: d}.message(m)
 	if d.enter("") {
 		d.r.fail("more elements than this message has")
@@ -136,37 +145,52 @@ func (d *Decoder) blank() wamp.Message {
 	if d.r.err != nil {
 		return nil
 	}
-	if t.kind != kindInt || t.n > uint64(wamp.MaxMessageType) {
-		d.unfit(at, "the code of a message", t)
-		return nil
+	if t.kind == kindInt && t.n <= uint64(wamp.MaxMessageType) {
+		m := d.hot.message(t.n)
+		if m == nil {
+			m = newMessage(wamp.MessageType(t.n))
+		}
+		if m != nil {
+			d.code = wamp.MessageType(t.n)
+			return m
+		}
 	}
-	m := d.newMessage(wamp.MessageType(t.n))
-	if m == nil {
-		d.unfit(at, "the code of a message", t)
-	}
-	return m
+	d.unfit(at, "the code of a message", t)
+	return nil
 }
 
-func (d *Decoder) newMessage(t wamp.MessageType) wamp.Message {
-	switch t {
+// message makes an empty message of the hot path, nil for any other type.
+func (h *hot) message(code uint64) wamp.Message {
+	if code > uint64(wamp.MaxMessageType) {
+		return nil
+	}
+	switch wamp.MessageType(code) {
 	case wamp.TypePublish:
-		return reuse(&d.hot.publish)
+		return reuse(&h.publish)
 	case wamp.TypeEvent:
-		return reuse(&d.hot.event)
+		return reuse(&h.event)
 	case wamp.TypeCall:
-		return reuse(&d.hot.call)
+		return reuse(&h.call)
 	case wamp.TypeCancel:
-		return reuse(&d.hot.cancel)
+		return reuse(&h.cancel)
 	case wamp.TypeResult:
-		return reuse(&d.hot.result)
+		return reuse(&h.result)
 	case wamp.TypeInvocation:
-		return reuse(&d.hot.invocation)
+		return reuse(&h.invocation)
 	case wamp.TypeInterrupt:
-		return reuse(&d.hot.interrupt)
+		return reuse(&h.interrupt)
 	case wamp.TypeYield:
-		return reuse(&d.hot.yield)
+		return reuse(&h.yield)
 	case wamp.TypeError:
-		return reuse(&d.hot.failed)
+		return reuse(&h.failed)
+	default:
+		return nil
+	}
+}
+
+// newMessage makes an empty message of any other type, nil if there is none.
+func newMessage(t wamp.MessageType) wamp.Message {
+	switch t {
 	case wamp.TypeHello:
 		return new(wamp.Hello)
 	case wamp.TypeWelcome:
@@ -268,28 +292,23 @@ func (d *Decoder) id(name string, least uint64) wamp.ID {
 // text reads a string, valid until the next value is read.
 func (d *Decoder) text(name string) []byte {
 	d.require(name)
+	return d.string()
+}
+
+func (d *Decoder) string() []byte {
 	at := d.r.i
 	t := d.r.value()
 	if t.kind != kindText {
 		d.unfit(at, "a string", t)
+		return nil
 	}
 	return d.r.raw
 }
 
 // uri reads a URI; one that was seen lately is not allocated again.
 func (d *Decoder) uri(name string) wamp.URI {
-	s := d.text(name)
-	if u, ok := d.hot.uris[string(s)]; ok {
-		return u
-	}
-	u := wamp.URI(s)
-	if len(s) > maxInternLen || d.r.err != nil {
-		return u
-	}
-	if d.hot.uris == nil || len(d.hot.uris) == maxInterned {
-		d.hot.uris = map[string]wamp.URI{}
-	}
-	d.hot.uris[string(u)] = u
+	d.require(name)
+	u, _ := d.hot.uris.intern(d.string())
 	return u
 }
 
@@ -327,16 +346,27 @@ func (d *Decoder) requestType(name string) wamp.MessageType {
 	d.require(name)
 	at := d.r.i
 	t := d.r.value()
-	if t.kind == kindInt && t.n <= uint64(wamp.MaxMessageType) {
-		switch m := wamp.MessageType(t.n); m {
-		case wamp.TypeSubscribe, wamp.TypeUnsubscribe, wamp.TypePublish, wamp.TypeRegister,
-			wamp.TypeUnregister, wamp.TypeCall, wamp.TypeInvocation:
+	if t.kind == kindInt {
+		if m := requestType(t.n); m != 0 {
 			return m
-		default:
 		}
 	}
 	d.unfit(at, "the code of a request", t)
 	return 0
+}
+
+// requestType is the type of a request with that code, 0 if it is none.
+func requestType(code uint64) wamp.MessageType {
+	if code > uint64(wamp.MaxMessageType) {
+		return 0
+	}
+	switch t := wamp.MessageType(code); t {
+	case wamp.TypeSubscribe, wamp.TypeUnsubscribe, wamp.TypePublish, wamp.TypeRegister,
+		wamp.TypeUnregister, wamp.TypeCall, wamp.TypeInvocation:
+		return t
+	default:
+		return 0
+	}
 }
 
 // payload checks what follows and keeps it as it is.

@@ -14,6 +14,91 @@ type elements struct {
 // Definitions" and "Additional Messages"). It reports whether it knows m.
 func (e elements) message(m wamp.Message) bool {
 	switch m := m.(type) {
+	case *wamp.Publish:
+		e.id("Request", &m.Request)
+		e.dict("Options", &m.Options)
+		e.uri("Topic", &m.Topic)
+		e.payload(&m.Payload)
+	case *wamp.Event:
+		e.id("SUBSCRIBED.Subscription", &m.Subscription)
+		e.id("PUBLISHED.Publication", &m.Publication)
+		e.dict("Details", &m.Details)
+		e.payload(&m.Payload)
+	case *wamp.Call:
+		e.id("Request", &m.Request)
+		e.dict("Options", &m.Options)
+		e.uri("Procedure", &m.Procedure)
+		e.payload(&m.Payload)
+	case *wamp.Invocation:
+		e.id("Request", &m.Request)
+		e.id("REGISTERED.Registration", &m.Registration)
+		e.dict("Details", &m.Details)
+		e.payload(&m.Payload)
+	case *wamp.Yield:
+		e.id("INVOCATION.Request", &m.Request)
+		e.dict("Options", &m.Options)
+		e.payload(&m.Payload)
+	case *wamp.Result:
+		e.id("CALL.Request", &m.Request)
+		e.dict("Details", &m.Details)
+		e.payload(&m.Payload)
+	case *wamp.ErrorMessage:
+		e.requestType("REQUEST.Type", &m.RequestType)
+		e.id("REQUEST.Request", &m.Request)
+		e.dict("Details", &m.Details)
+		e.uri("Error", &m.Error)
+		e.payload(&m.Payload)
+	default:
+		return e.request(m) || e.lifecycle(m)
+	}
+	return true
+}
+
+// request goes through requests and answers that carry no payload.
+func (e elements) request(m wamp.Message) bool {
+	switch m := m.(type) {
+	case *wamp.Published:
+		e.id("PUBLISH.Request", &m.Request)
+		e.id("Publication", &m.Publication)
+	case *wamp.Subscribe:
+		e.id("Request", &m.Request)
+		e.dict("Options", &m.Options)
+		e.uri("Topic", &m.Topic)
+	case *wamp.Subscribed:
+		e.id("SUBSCRIBE.Request", &m.Request)
+		e.id("Subscription", &m.Subscription)
+	case *wamp.Unsubscribe:
+		e.id("Request", &m.Request)
+		e.id("SUBSCRIBED.Subscription", &m.Subscription)
+	case *wamp.Unsubscribed:
+		e.revocation("UNSUBSCRIBE.Request", &m.Request, &m.Details)
+	case *wamp.Cancel:
+		e.id("CALL.Request", &m.Request)
+		e.dict("Options", &m.Options)
+	case *wamp.Interrupt:
+		e.id("INVOCATION.Request", &m.Request)
+		e.dict("Options", &m.Options)
+	case *wamp.Register:
+		e.id("Request", &m.Request)
+		e.dict("Options", &m.Options)
+		e.uri("Procedure", &m.Procedure)
+	case *wamp.Registered:
+		e.id("REGISTER.Request", &m.Request)
+		e.id("Registration", &m.Registration)
+	case *wamp.Unregister:
+		e.id("Request", &m.Request)
+		e.id("REGISTERED.Registration", &m.Registration)
+	case *wamp.Unregistered:
+		e.revocation("UNREGISTER.Request", &m.Request, &m.Details)
+	default:
+		return false
+	}
+	return true
+}
+
+// lifecycle goes through the messages that open and close a session.
+func (e elements) lifecycle(m wamp.Message) bool {
+	switch m := m.(type) {
 	case *wamp.Hello:
 		e.uri("Realm", &m.Realm)
 		e.dict("Details", &m.Details)
@@ -33,89 +118,6 @@ func (e elements) message(m wamp.Message) bool {
 	case *wamp.Goodbye:
 		e.dict("Details", &m.Details)
 		e.uri("Reason", &m.Reason)
-	case *wamp.ErrorMessage:
-		e.requestType("REQUEST.Type", &m.RequestType)
-		e.id("REQUEST.Request", &m.Request)
-		e.dict("Details", &m.Details)
-		e.uri("Error", &m.Error)
-		e.payload(&m.Payload)
-	default:
-		return e.pubsub(m) || e.rpc(m)
-	}
-	return true
-}
-
-func (e elements) pubsub(m wamp.Message) bool {
-	switch m := m.(type) {
-	case *wamp.Publish:
-		e.id("Request", &m.Request)
-		e.dict("Options", &m.Options)
-		e.uri("Topic", &m.Topic)
-		e.payload(&m.Payload)
-	case *wamp.Published:
-		e.id("PUBLISH.Request", &m.Request)
-		e.id("Publication", &m.Publication)
-	case *wamp.Subscribe:
-		e.id("Request", &m.Request)
-		e.dict("Options", &m.Options)
-		e.uri("Topic", &m.Topic)
-	case *wamp.Subscribed:
-		e.id("SUBSCRIBE.Request", &m.Request)
-		e.id("Subscription", &m.Subscription)
-	case *wamp.Unsubscribe:
-		e.id("Request", &m.Request)
-		e.id("SUBSCRIBED.Subscription", &m.Subscription)
-	case *wamp.Unsubscribed:
-		e.revocation("UNSUBSCRIBE.Request", &m.Request, &m.Details)
-	case *wamp.Event:
-		e.id("SUBSCRIBED.Subscription", &m.Subscription)
-		e.id("PUBLISHED.Publication", &m.Publication)
-		e.dict("Details", &m.Details)
-		e.payload(&m.Payload)
-	default:
-		return false
-	}
-	return true
-}
-
-func (e elements) rpc(m wamp.Message) bool {
-	switch m := m.(type) {
-	case *wamp.Call:
-		e.id("Request", &m.Request)
-		e.dict("Options", &m.Options)
-		e.uri("Procedure", &m.Procedure)
-		e.payload(&m.Payload)
-	case *wamp.Cancel:
-		e.id("CALL.Request", &m.Request)
-		e.dict("Options", &m.Options)
-	case *wamp.Result:
-		e.id("CALL.Request", &m.Request)
-		e.dict("Details", &m.Details)
-		e.payload(&m.Payload)
-	case *wamp.Register:
-		e.id("Request", &m.Request)
-		e.dict("Options", &m.Options)
-		e.uri("Procedure", &m.Procedure)
-	case *wamp.Registered:
-		e.id("REGISTER.Request", &m.Request)
-		e.id("Registration", &m.Registration)
-	case *wamp.Unregister:
-		e.id("Request", &m.Request)
-		e.id("REGISTERED.Registration", &m.Registration)
-	case *wamp.Unregistered:
-		e.revocation("UNREGISTER.Request", &m.Request, &m.Details)
-	case *wamp.Invocation:
-		e.id("Request", &m.Request)
-		e.id("REGISTERED.Registration", &m.Registration)
-		e.dict("Details", &m.Details)
-		e.payload(&m.Payload)
-	case *wamp.Interrupt:
-		e.id("INVOCATION.Request", &m.Request)
-		e.dict("Options", &m.Options)
-	case *wamp.Yield:
-		e.id("INVOCATION.Request", &m.Request)
-		e.dict("Options", &m.Options)
-		e.payload(&m.Payload)
 	default:
 		return false
 	}
@@ -158,7 +160,7 @@ func (e elements) requestType(name string, t *wamp.MessageType) {
 	if e.in != nil {
 		*t = e.in.requestType(name)
 	} else {
-		e.out.requestType(*t)
+		e.out.integer(uint64(*t))
 	}
 }
 
@@ -166,7 +168,7 @@ func (e elements) payload(p *wamp.Payload) {
 	if e.in != nil {
 		e.in.payload(p)
 	} else {
-		e.out.payload(*p)
+		e.out.payload(p)
 	}
 }
 

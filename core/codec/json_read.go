@@ -41,7 +41,7 @@ func (r *reader) nextJSON() token {
 			r.fail("unexpected character %q", c)
 			return token{}
 		}
-		return r.numberJSON()
+		return r.number()
 	}
 }
 
@@ -53,10 +53,7 @@ func (r *reader) moreJSON(g *group) bool {
 		r.fail("unexpected end")
 		return false
 	}
-	end := byte(']')
-	if g.dict {
-		end = '}'
-	}
+	end := closing(g.dict)
 	switch c := r.b[r.i]; {
 	case c == end:
 		r.i++
@@ -85,16 +82,7 @@ func (r *reader) colon() {
 }
 
 // space passes white space.
-func (r *reader) space() {
-	for r.i < len(r.b) {
-		switch r.b[r.i] {
-		case ' ', '\t', '\n', '\r':
-			r.i++
-		default:
-			return
-		}
-	}
-}
+func (r *reader) space() { r.i = spaceJSON(r.b, r.i) }
 
 func (r *reader) literal(word string, t token) token {
 	if !bytes.HasPrefix(r.b[r.i:], []byte(word)) {
@@ -142,38 +130,14 @@ func (r *reader) stringJSON() token {
 	}
 }
 
-// plain returns the index from i on of the first byte of s that a JSON string
-// holds only escaped, and whether bytes beyond ASCII stand before it. It looks
-// at eight bytes at a time.
-func plain[T string | []byte](s T, i int) (end int, wide bool) {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	var seen uint64
-	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, backslash := x^ones*'"', x^ones*'\\'
-		if ((x-ones*' ')&^x|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs != 0 {
-			break
-		}
-		seen |= x
-	}
-	for ; i < len(s); i++ {
-		c := s[i]
-		if c < ' ' || c == '"' || c == '\\' {
-			break
-		}
-		seen |= uint64(c)
-	}
-	return i, seen&highs != 0
-}
-
 // escapeLen is the length of the escape that starts b, 0 if it is not valid: a
 // surrogate stands only in a pair.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0
 	}
-	if bytes.IndexByte([]byte(`"\/bfnrt`), b[1]) >= 0 {
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	}
 	switch r := hexRune(b); {
@@ -255,57 +219,19 @@ func (r *reader) convertText(t token) token {
 	return token{kind: kindText}
 }
 
-// numberJSON checks a number.
-func (r *reader) numberJSON() token {
-	start := r.i
-	var float uint64
-	if r.at("-") {
-		r.i++
+// number checks a number.
+func (r *reader) number() token {
+	end, integer := numberJSON(r.b, r.i)
+	if end < 0 {
+		r.failAt(-end, "expected a digit")
+		return token{}
 	}
-	if r.at("0") {
-		r.i++
-	} else {
-		r.digits()
+	r.raw = r.b[r.i:end:end]
+	r.i = end
+	if integer {
+		return token{kind: kindNumber}
 	}
-	if r.at(".") {
-		r.i++
-		r.digits()
-		float = 1
-	}
-	if r.at("eE") {
-		r.i++
-		if r.at("+-") {
-			r.i++
-		}
-		r.digits()
-		float = 1
-	}
-	r.raw = r.b[start:r.i:r.i]
-	return token{kind: kindNumber, n: float}
-}
-
-// at reports whether the next byte is one of set.
-func (r *reader) at(set string) bool {
-	if r.i >= len(r.b) {
-		return false
-	}
-	for i := range len(set) {
-		if r.b[r.i] == set[i] {
-			return true
-		}
-	}
-	return false
-}
-
-// digits passes one digit or more.
-func (r *reader) digits() {
-	start := r.i
-	for r.i < len(r.b) && isDigit(r.b[r.i]) {
-		r.i++
-	}
-	if r.i == start {
-		r.fail("expected a digit")
-	}
+	return token{kind: kindNumber, n: 1}
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

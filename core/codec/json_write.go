@@ -42,8 +42,8 @@ func (w *writer) floatJSON(f float64) {
 	}
 }
 
-// appendTextJSON appends a string between quotes.
-func appendTextJSON[T string | []byte](w *writer, s T) {
+// textJSON appends a string between quotes.
+func (w *writer) textJSON(s []byte) {
 	w.dst = append(w.dst, '"')
 	wide := false
 	for start := 0; ; {
@@ -56,7 +56,7 @@ func appendTextJSON[T string | []byte](w *writer, s T) {
 		w.escape(s[i])
 		start = i + 1
 	}
-	if wide && !validUTF8(s) {
+	if wide && !validText(s) {
 		w.fail("string is not valid UTF-8")
 	}
 	w.dst = append(w.dst, '"')

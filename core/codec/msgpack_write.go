@@ -7,6 +7,13 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
+// First bytes of a short list and a short dict, of which the lower half is the
+// number of members.
+const (
+	msgpackDict = 0x80
+	msgpackList = 0x90
+)
+
 // appendMessagePack appends a scalar other than a string in its shortest form.
 func appendMessagePack(dst []byte, t token, raw []byte) []byte {
 	switch t.kind {

@@ -3,7 +3,6 @@ package codec
 import (
 	"fmt"
 	"math"
-	"unicode/utf8"
 
 	"bondy/core/wamp"
 )
@@ -106,7 +105,8 @@ func (f *failure) Error() string { return fmt.Sprintf("at byte %d: %s", f.at, f.
 // until they have finished.
 type reader struct {
 	serializer wamp.Serializer
-	depth      int // of the list or dict being read
+	forms      *forms // nil: everything goes through next and more
+	depth      int    // of the list or dict being read
 	maxDepth   int
 	left       int  // how many more values are accepted
 	lenient    bool // what has no counterpart is read as null
@@ -119,7 +119,7 @@ type reader struct {
 
 // newReader stands at a value of unknown origin, within the default limits.
 func newReader(s wamp.Serializer, b []byte) reader {
-	r := reader{serializer: s, maxDepth: maxDepth}
+	r := reader{serializer: s, forms: formsOf(s), maxDepth: maxDepth}
 	r.reset(b, maxElements)
 	return r
 }
@@ -249,22 +249,6 @@ func (r *reader) text(t token) []byte {
 	return r.scratch
 }
 
-// skip checks one value and moves behind it.
-func (r *reader) skip() { r.skipRest(r.next()) }
-
-// skipRest moves behind the value whose head is t.
-func (r *reader) skipRest(t token) {
-	if t.kind != kindList && t.kind != kindDict {
-		return
-	}
-	for g := r.open(t); r.more(&g); {
-		if g.dict {
-			r.key()
-		}
-		r.skip()
-	}
-}
-
 // end fails if anything stands behind the value.
 func (r *reader) end() error {
 	if r.serializer == wamp.JSON {
@@ -306,11 +290,7 @@ func (r *reader) take(n uint64) []byte {
 
 // bigEndian consumes an integer of size bytes.
 func (r *reader) bigEndian(size int) uint64 {
-	var n uint64
-	for _, c := range r.take(uint64(size)) { //nolint:gosec // 1 to 8
-		n = n<<8 | uint64(c)
-	}
-	return n
+	return bigEndian(r.take(uint64(size))) //nolint:gosec // 1 to 8
 }
 
 // header makes the head of a list or dict that announces n members, of which
@@ -329,7 +309,7 @@ func (r *reader) header(k kind, n uint64) token {
 
 // utf8Text makes the token of a string that stands as it is.
 func (r *reader) utf8Text(raw []byte) token {
-	if !utf8.Valid(raw) {
+	if !validText(raw) {
 		r.fail("string is not valid UTF-8")
 	}
 	r.raw = raw

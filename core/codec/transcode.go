@@ -40,7 +40,7 @@ func (w *writer) transcode(r *reader) {
 	for r.more(&g) && w.err == nil {
 		w.member(&s)
 		if g.dict {
-			appendKey(w, r.key())
+			w.key(r.key())
 		}
 		w.transcode(r)
 	}

@@ -143,9 +143,9 @@ func AppendValue(dst []byte, s wamp.Serializer, v any) ([]byte, error) {
 func (w *writer) any(v any, depth int) {
 	switch v := v.(type) {
 	case string:
-		appendText(w, v)
+		w.text([]byte(v))
 	case wamp.URI:
-		appendText(w, string(v))
+		w.text([]byte(v))
 	case []byte:
 		w.scalar(token{kind: kindBinary}, v)
 	case []any:
@@ -228,7 +228,7 @@ func (w *writer) dict(pairs map[string]any, depth int) {
 	slices.Sort(keys)
 	for _, k := range keys {
 		w.member(&s)
-		appendKey(w, k)
+		w.key([]byte(k))
 		w.any(pairs[k], depth+1)
 	}
 	w.close(s)

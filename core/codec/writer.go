@@ -3,7 +3,6 @@ package codec
 import (
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"bondy/core/wamp"
 )
@@ -25,7 +24,7 @@ func (w *writer) fail(format string, args ...any) {
 func (w *writer) scalar(t token, raw []byte) {
 	switch {
 	case t.kind == kindText:
-		appendText(w, raw)
+		w.text(raw)
 	case w.serializer == wamp.JSON:
 		w.scalarJSON(t, raw)
 	case w.serializer == wamp.MessagePack:
@@ -37,28 +36,18 @@ func (w *writer) scalar(t token, raw []byte) {
 	}
 }
 
-// appendText appends a string.
-func appendText[T string | []byte](w *writer, s T) {
+// text appends a string. Callers convert theirs, which copies nothing because s
+// is not changed and does not escape.
+func (w *writer) text(s []byte) {
 	if w.serializer == wamp.JSON {
-		appendTextJSON(w, s)
+		w.textJSON(s)
 		return
 	}
-	if !validUTF8(s) {
+	if !validText(s) {
 		w.fail("string is not valid UTF-8")
 	}
 	w.head(kindText, uint64(len(s)))
 	w.dst = append(w.dst, s...)
-}
-
-func validUTF8[T string | []byte](s T) bool {
-	switch s := any(s).(type) {
-	case string:
-		return utf8.ValidString(s)
-	case []byte:
-		return utf8.Valid(s)
-	default:
-		return false
-	}
 }
 
 // head appends what stands before the content of a string, list or dict that
@@ -108,9 +97,9 @@ func (w *writer) member(s *span) {
 	s.n++
 }
 
-// appendKey appends a key in a dict.
-func appendKey[T string | []byte](w *writer, k T) {
-	appendText(w, k)
+// key appends a key in a dict.
+func (w *writer) key(k []byte) {
+	w.text(k)
 	if w.serializer == wamp.JSON {
 		w.dst = append(w.dst, ':')
 	}
