@@ -5,11 +5,11 @@ BENCH    ?= .
 PKG      ?= ./...
 TOOL     := go tool -modfile=scripts/tools/go.mod
 GOBUILD  := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
-GOBENCH  := go test -run '^$$' -bench '$(BENCH)' -benchmem -count 10
+GOBENCH  := go test -run '^$$' -bench '$(BENCH)' -benchmem
 TARGETS  := linux/amd64 linux/arm64 linux/arm/7 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check race fuzz e2e bench bench-cmp cover fmt tidy vuln cross clean help
+.PHONY: run build test check race fuzz e2e probe bench bench-cmp cover fmt tidy vuln cross clean help
 
 run: build ## run a node with the default configuration, or ARGS="--config bondy.toml"
 	bin/bondy serve $(ARGS)
@@ -36,16 +36,22 @@ fuzz: ## run each fuzz target for FUZZTIME (60s)
 e2e: build ## run the binary with real clients; needs node and npm
 	@scripts/e2e.sh
 
+probe: build ## check the protocol with ../shared/probe, or its ARGS="-run longpoll"
+	@scripts/probe.sh $(ARGS)
+
 bench: ## run the benchmarks that match BENCH in PKG into build/bench.txt
 	@mkdir -p build
-	$(GOBENCH) $(PKG) | tee build/bench.txt
+	$(GOBENCH) -count 10 $(PKG) | tee build/bench.txt
 
-bench-cmp: ## compare them with those of the commit REF
+bench-cmp: ## compare them with those of the commit REF, in alternating runs
 	@$(if $(REF),,$(error say which commit to compare with: make bench-cmp REF=main))
-	$(MAKE) bench
+	@mkdir -p build && rm -f build/bench.txt build/bench-ref.txt
 	@git worktree remove --force build/bench-ref 2>/dev/null || true
 	git worktree add --force --detach build/bench-ref $(REF)
-	(cd build/bench-ref && $(GOBENCH) $(PKG) > ../bench-ref.txt); s=$$?; git worktree remove --force build/bench-ref; exit $$s
+	s=0; for i in 1 2 3 4 5; do \
+		$(GOBENCH) -count 2 $(PKG) >> build/bench.txt && \
+		(cd build/bench-ref && $(GOBENCH) -count 2 $(PKG) >> ../bench-ref.txt) || { s=1; break; }; \
+	done; git worktree remove --force build/bench-ref; exit $$s
 	$(TOOL) benchstat build/bench-ref.txt build/bench.txt
 
 cover: ## write coverage.html

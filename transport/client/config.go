@@ -36,6 +36,11 @@ type Config struct {
 	// withholds a feature that the client has, true announces another one
 	// that the caller implements by itself.
 	Features map[string]map[string]bool
+	// Intercept, if set, gets each message of an open session before the
+	// session does, on the goroutine that reads; true means that the session
+	// is not to see it. The message is valid until Intercept returns, which
+	// must not wait. It takes the answers of what Session.Post sent.
+	Intercept func(s *Session, m wamp.Message) bool
 
 	// MaxMessage is the largest message to receive, in bytes, up to
 	// MaxMessageSize (the default). RawSocket rounds it up to a power of two.
@@ -45,6 +50,9 @@ type Config struct {
 	// ReadAhead bounds the payload bytes that were read and wait for a
 	// handler; 16 MiB if zero.
 	ReadAhead int
+	// IOBuffer is the size in bytes of each buffer between the session and the
+	// socket; 16 KiB if zero. Who holds many sessions that do little wants less.
+	IOBuffer int
 	// SendBuffer is how many bytes may wait to be written before requests
 	// wait; 4 MiB if zero.
 	SendBuffer int
@@ -71,7 +79,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("serializer: %d is unknown", c.Serializer)
 	case c.MaxMessage < 0 || c.MaxMessage > MaxMessageSize:
 		return fmt.Errorf("max message: %d is not in 0..%d", c.MaxMessage, MaxMessageSize)
-	case c.MaxInvocations < 0 || c.ReadAhead < 0 || c.SendBuffer < 0:
+	case c.MaxInvocations < 0 || c.ReadAhead < 0 || c.IOBuffer < 0 || c.SendBuffer < 0:
 		return errors.New("limits must not be negative")
 	case c.HandshakeTimeout < 0 || c.WriteTimeout < 0 || c.CloseTimeout < 0:
 		return errors.New("timeouts must not be negative")
@@ -85,6 +93,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxMessage, MaxMessageSize)
 	setDefault(&c.MaxInvocations, 64)
 	setDefault(&c.ReadAhead, 16<<20)
+	setDefault(&c.IOBuffer, 16<<10)
 	setDefault(&c.SendBuffer, 4<<20)
 	setDefault(&c.HandshakeTimeout, 10*time.Second)
 	setDefault(&c.WriteTimeout, 30*time.Second)

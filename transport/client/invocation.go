@@ -88,6 +88,7 @@ func (r *reader) invocation(ctx context.Context, m *wamp.Invocation) error {
 		s.ahead.Release(weight)
 		s.answer(ctx, inv, inv.handle(hctx, reg))
 	}
+	s.startWork()
 	select {
 	case s.work <- run:
 		return nil

@@ -94,7 +94,7 @@ func connect(ctx context.Context, a *address, cfg Config) (link, *wire, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := newRawSocket(top, cfg.Serializer, cfg.MaxMessage)
+	l, err := newRawSocket(top, cfg.Serializer, cfg.MaxMessage, cfg.IOBuffer)
 	if err != nil {
 		_ = top.Close()
 		return nil, nil, err
@@ -110,7 +110,7 @@ func dialWire(ctx context.Context, a *address, cfg Config, network, target strin
 	if err != nil {
 		return nil, nil, err
 	}
-	w := newWire(ctx, c)
+	w := newWire(ctx, c, cfg.IOBuffer)
 	if !a.tls {
 		return w, w, nil
 	}

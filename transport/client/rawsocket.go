@@ -34,12 +34,12 @@ type rawSocket struct {
 
 // newRawSocket shakes hands on conn, asking for messages of at most limit
 // bytes, rounded up to a power of two.
-func newRawSocket(conn net.Conn, s wamp.Serializer, limit int) (*rawSocket, error) {
+func newRawSocket(conn net.Conn, s wamp.Serializer, limit, buffer int) (*rawSocket, error) {
 	length := max(bits.Len(uint(limit-1))-9, 0)
 	if _, err := conn.Write([]byte{0x7f, byte(length)<<4 | byte(s), 0, 0}); err != nil { //nolint:gosec // 0 to 15
 		return nil, fmt.Errorf("RawSocket handshake: %w", err)
 	}
-	l := &rawSocket{conn: conn, r: bufio.NewReaderSize(conn, 16<<10), receive: 1 << (length + 9)}
+	l := &rawSocket{conn: conn, r: bufio.NewReaderSize(conn, buffer), receive: 1 << (length + 9)}
 	var reply [4]byte
 	if _, err := io.ReadFull(l.r, reply[:]); err != nil {
 		return nil, fmt.Errorf("RawSocket handshake: %w", err)

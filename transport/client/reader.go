@@ -36,11 +36,10 @@ func (r *reader) next() (wamp.Message, error) {
 // run reads until the session ends. ctx lasts as long as the session.
 func (r *reader) run(ctx context.Context) {
 	s := r.s
-	defer close(s.events)
-	defer close(s.work)
+	defer s.stopHandlers()
 	for {
 		m, err := r.next()
-		if err == nil {
+		if take := s.cfg.Intercept; err == nil && (take == nil || !take(s, m)) {
 			err = r.dispatch(ctx, m)
 		}
 		if err != nil {

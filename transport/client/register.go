@@ -97,7 +97,6 @@ func (reg *Registration) grantedLocked(id wamp.ID, abandoned bool) {
 	reg.id = id
 	if !abandoned {
 		s.registrations[id] = reg
-		s.startWork()
 		return
 	}
 	// The answer is of no interest, and the session may have ended.

@@ -27,8 +27,8 @@ type Session struct {
 	// ahead counts the payload bytes that were read and wait for a handler.
 	ahead *semaphore.Weighted
 	// events and work are sent to by the reader, which waits while they are
-	// full and closes them at its end. Their consumers start with the first
-	// subscription and the first registration.
+	// full, makes them and their consumers for the first event and the first
+	// invocation, and closes them at its end.
 	events      chan event
 	work        chan func()
 	startEvents func()
@@ -80,8 +80,6 @@ func Dial(ctx context.Context, url string, cfg Config) (*Session, error) {
 		cfg: cfg, link: l, wire: w,
 		out:           newOutbox(cfg.Serializer, cfg.SendBuffer, l.sendLimit()),
 		ahead:         semaphore.NewWeighted(int64(cfg.ReadAhead)),
-		events:        make(chan event, queued),
-		work:          make(chan func(), queued),
 		quit:          make(chan struct{}),
 		pending:       make(map[wamp.ID]*pending),
 		subscriptions: make(map[wamp.ID][]*Subscription),
@@ -149,10 +147,26 @@ func (s *Session) Close(ctx context.Context) error {
 func (s *Session) run(ctx context.Context, r *reader) {
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.wire.start(2 * s.cfg.KeepAlive)
-	s.startEvents = sync.OnceFunc(func() { s.group.Go(func() { s.handleEvents(ctx) }) })
-	s.startWork = sync.OnceFunc(func() { s.group.Go(func() { s.handleInvocations(ctx) }) })
+	s.startEvents = sync.OnceFunc(func() {
+		s.events = make(chan event, queued)
+		s.group.Go(func() { s.handleEvents(ctx) })
+	})
+	s.startWork = sync.OnceFunc(func() {
+		s.work = make(chan func(), queued)
+		s.group.Go(func() { s.handleInvocations(ctx) })
+	})
 	s.group.Go(s.write)
 	s.group.Go(func() { r.run(ctx) })
+}
+
+// stopHandlers lets the handlers end when they have handled what was read.
+func (s *Session) stopHandlers() {
+	if s.events != nil {
+		close(s.events)
+	}
+	if s.work != nil {
+		close(s.work)
+	}
 }
 
 // sayGoodbye queues GOODBYE and reports whether to wait for an answer.
@@ -217,6 +231,20 @@ func (r reply) err() error {
 	}
 	return newError(r.errorURI, r.details, r.payload)
 }
+
+// Post queues the message that build makes for the next request id, and waits
+// for nothing: the answer goes to Config.Intercept or is dropped. It does not
+// heed Config.SendBuffer; the caller bounds what is under way. It may be
+// called by Config.Intercept.
+func (s *Session) Post(build func(request wamp.ID) wamp.Message) (wamp.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requestLocked(nil, build)
+}
+
+// Put queues a message that has no request id of its own, such as a YIELD
+// for an INVOCATION that Config.Intercept took; otherwise it is like Post.
+func (s *Session) Put(m wamp.Message) error { return s.out.put(m) }
 
 // request queues the message that build makes for the next request id, and
 // records p as waiting for the answer.

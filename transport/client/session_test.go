@@ -74,6 +74,52 @@ func TestJoinAndLeave(t *testing.T) {
 	})
 }
 
+// Who intercepts gets what answers Post, and the invocations that Put answers.
+func TestIntercept(t *testing.T) {
+	r := clienttest.Start(t, nil, func(p *clienttest.Peer) {
+		p.Welcome()
+		call := clienttest.Expect[*wamp.Call](p)
+		p.Send(&wamp.Invocation{Request: 5, Registration: 3, Payload: call.Payload.Clone()})
+		yield := clienttest.Expect[*wamp.Yield](p)
+		if yield.Request != 5 {
+			p.Errorf("YIELD for %d, want 5", yield.Request)
+		}
+		p.Send(&wamp.Result{Request: 1, Payload: yield.Payload.Clone()})
+		p.Goodbye()
+	})
+	results := make(chan int, 1)
+	s := dial(t, r.WebSocket, client.Config{IOBuffer: 512, Intercept: func(s *client.Session, m wamp.Message) bool {
+		switch m := m.(type) {
+		case *wamp.Invocation:
+			if err := s.Put(&wamp.Yield{Request: m.Request, Payload: m.Payload}); err != nil {
+				t.Errorf("Put: %v", err)
+			}
+			return true
+		case *wamp.Result:
+			results <- m.Len()
+			return true
+		default:
+			return false
+		}
+	}})
+	payload := wamp.Payload{Serializer: wamp.MessagePack, Args: []byte{0x91, 7}}
+	id, err := s.Post(func(id wamp.ID) wamp.Message {
+		return &wamp.Call{Request: id, Procedure: "a.echo", Payload: payload}
+	})
+	if err != nil || id != 1 {
+		t.Fatalf("Post = %d, %v", id, err)
+	}
+	if n := <-results; n != payload.Len() {
+		t.Errorf("a result of %d bytes, want %d", n, payload.Len())
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Post(func(id wamp.ID) wamp.Message { return &wamp.Call{Request: id, Procedure: "a.echo"} }); !errors.Is(err, client.ErrClosed) {
+		t.Errorf("Post after Close = %v, want ErrClosed", err)
+	}
+}
+
 func TestHelloAnnouncesFeatures(t *testing.T) {
 	details := make(chan wamp.Dict, 1)
 	r := clienttest.Start(t, nil, func(p *clienttest.Peer) {

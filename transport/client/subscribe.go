@@ -128,7 +128,6 @@ func (sub *Subscription) grantedLocked(id wamp.ID, abandoned bool) {
 	switch {
 	case !abandoned:
 		s.subscriptions[id] = append(slices.Clone(list), sub)
-		s.startEvents()
 	case len(list) == 0:
 		// The answer is of no interest, and the session may have ended.
 		_, _ = s.requestLocked(nil, func(request wamp.ID) wamp.Message {
@@ -162,6 +161,7 @@ func (r *reader) event(ctx context.Context, m *wamp.Event) error {
 		return err
 	}
 	ev := event{to, m.Publication, maps.Clone(m.Details), m.Payload.Clone(), weight}
+	r.s.startEvents()
 	select {
 	case r.s.events <- ev:
 		return nil

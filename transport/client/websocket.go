@@ -33,7 +33,8 @@ func dialWebSocket(ctx context.Context, a *address, cfg Config) (link, *wire, er
 		NetDialContext:    dial,
 		NetDialTLSContext: dial,
 		Subprotocols:      []string{proto},
-		ReadBufferSize:    16 << 10,
+		ReadBufferSize:    cfg.IOBuffer,
+		WriteBufferSize:   min(cfg.IOBuffer, 4<<10), // the wire has one more
 	}
 	conn, resp, err := d.DialContext(ctx, a.url.String(), nil)
 	if resp != nil {

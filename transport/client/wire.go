@@ -24,11 +24,11 @@ type wire struct {
 }
 
 // newWire makes a wire that fails when ctx ends, until unwatch.
-func newWire(ctx context.Context, c net.Conn) *wire {
+func newWire(ctx context.Context, c net.Conn, buffer int) *wire {
 	return &wire{
 		Conn:    c,
 		unwatch: context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }),
-		w:       bufio.NewWriterSize(c, 16<<10),
+		w:       bufio.NewWriterSize(c, buffer),
 	}
 }
 

@@ -43,6 +43,25 @@ func Commands(out, errOut io.Writer) []*cobra.Command {
 	}
 }
 
+// Target is a router and how to join it.
+type Target struct {
+	URL    string
+	Client client.Config
+}
+
+// Connected makes cmd a client command: it gets the flags of a connection, its
+// errors their exit status, and run the router that the flags name.
+func Connected(cmd *cobra.Command, run func(ctx context.Context, to Target) error) *cobra.Command {
+	var c connection
+	return prepare(cmd, &c, func(ctx context.Context, _ []string) error {
+		cfg, err := c.config(io.Discard)
+		if err != nil {
+			return err
+		}
+		return run(ctx, Target{c.url, cfg})
+	})
+}
+
 // prepare gives the command the flags of the connection, and run the errors
 // with their exit status.
 func prepare(cmd *cobra.Command, c *connection, run func(ctx context.Context, args []string) error) *cobra.Command {
