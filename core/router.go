@@ -70,20 +70,22 @@ func New(cfg Config) (*Router, error) {
 	}
 	r.session = session.Config{
 		Realm: r.Realm, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
-		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Log: r.log,
+		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Left: r.leave, Log: r.log,
 	}
 	return r, r.Apply(cfg.Realms)
 }
 
-// Serve serves one connection until it ends; transports call it in a goroutine
-// of the connection's. When ctx ends the connection is closed.
-func (r *Router) Serve(ctx context.Context, conn session.Conn) {
+// Serve serves one connection; transports call it in a goroutine of the
+// connection's. It returns when that goroutine is needed no more, which may be
+// long before the end: done is called with conn once, when the connection is closed and
+// nothing of it is left. ctx is for the logins and does not end a connection.
+func (r *Router) Serve(ctx context.Context, conn session.Conn, done func(session.Conn)) {
 	if !r.enter(conn) {
 		conn.Close()
+		done(conn)
 		return
 	}
-	defer r.leave(conn)
-	session.Serve(ctx, conn, &r.session)
+	session.Serve(ctx, conn, &r.session, done)
 }
 
 func (r *Router) enter(conn session.Conn) bool {

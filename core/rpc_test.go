@@ -7,6 +7,7 @@ import (
 
 	"bondy/core"
 	"bondy/core/coretest"
+	"bondy/core/dealer"
 	"bondy/core/realm"
 	"bondy/core/wamp"
 )
@@ -94,7 +95,9 @@ func TestProgressiveResults(t *testing.T) {
 }
 
 func TestProgressIsNotForCalleesThatCannotBeCanceled(t *testing.T) {
-	r := coretest.Router(t)
+	cfg := coretest.Realm("realm1")
+	cfg.Features = dealer.Announced
+	r := coretest.Router(t, cfg)
 	caller, callee := pair(t, r, nil, "call_canceling")
 	caller.Call("a.b", wamp.Dict{"receive_progress": true})
 	inv := coretest.Expect[*wamp.Invocation](callee)

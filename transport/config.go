@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bondy/transport/longpoll"
 	"bondy/transport/rawsocket"
 	tlsconf "bondy/transport/tls"
 	"bondy/transport/websocket"
@@ -20,10 +21,14 @@ import (
 const (
 	ServiceWebSocket = "websocket"
 	ServiceRawSocket = "rawsocket"
+	ServiceLongPoll  = "longpoll"
 )
 
-// WebSocketPath is where WebSocket connections are accepted.
-const WebSocketPath = "/ws"
+// Where the transports on top of HTTP are found.
+const (
+	WebSocketPath = "/ws"
+	LongPollPath  = "/wamp/longpoll" // with /open and the like below
+)
 
 // Defaults of a Config.
 const (
@@ -39,10 +44,9 @@ type Config struct {
 	// Address is host:port, or unix:/path.
 	Address string
 	// Services names what is served. "rawsocket" stands alone; "websocket"
-	// mounts WebSocketPath; any other needs HTTP.
+	// mounts WebSocketPath and "longpoll" LongPollPath; any other needs HTTP.
 	Services []string
-	// HTTP serves the requests that are not for WebSocketPath; nil answers
-	// them with 404. A request has three times HandshakeTimeout to come in with
+	// HTTP serves the requests that are for neither; nil answers them with 404. A request has three times HandshakeTimeout to come in with
 	// its body, and from the end of its header on as long again to be answered.
 	// A handler that needs longer extends both with the SetReadDeadline and
 	// SetWriteDeadline of http.ResponseController before they pass: once the
@@ -56,7 +60,8 @@ type Config struct {
 	// ProxyProtocol lists the sources whose connections must start with a
 	// PROXY header, version 1 or 2; that of any other is not understood.
 	ProxyProtocol []netip.Prefix
-	// MaxConnections bounds the open connections; 0 means no bound.
+	// MaxConnections bounds the open connections, and beside them the long-poll
+	// transports, which are connections to a session; 0 means no bound.
 	MaxConnections int
 	// MaxConnectionsPerAddress bounds those of one client address, for IPv6
 	// of one /64 network; 0 means no bound.
@@ -70,9 +75,17 @@ type Config struct {
 	MaxMessageSize int
 	// PingInterval is the time between the PINGs that find out whether a
 	// client is there; 0 means 30 s for WebSocket and none for RawSocket,
-	// less than 0 none at all.
+	// less than 0 none at all. A long-poll client without a receive for two
+	// intervals, or 1 min where there are none, is gone.
 	PingInterval time.Duration
-	// Origins lists web pages that may connect; see websocket.Config.
+	// HibernateAfter is how long nothing is received from a session until it
+	// gives its goroutine and buffers back, at most twice as long; 0 means
+	// never.
+	HibernateAfter time.Duration
+	// Settled, if not nil, is called whenever a session begins to wait for its
+	// first message, falls asleep after some work, or ends.
+	Settled func()
+	// Origins lists web pages that may connect; see web.ParseOrigins.
 	Origins []string
 	// Grace is how long Run waits for its connections to end; 0 means 10 s.
 	Grace time.Duration
@@ -81,7 +94,7 @@ type Config struct {
 // Validate names the key that is wrong.
 func (c Config) Validate() error {
 	others := slices.ContainsFunc(c.Services, func(s string) bool {
-		return s != ServiceWebSocket && s != ServiceRawSocket
+		return s != ServiceWebSocket && s != ServiceRawSocket && s != ServiceLongPoll
 	})
 	switch {
 	case c.Address == "":
@@ -98,6 +111,8 @@ func (c Config) Validate() error {
 		return errors.New("listener: max_connections_per_address is negative")
 	case c.HandshakeTimeout < 0:
 		return errors.New("listener: handshake_timeout is negative")
+	case c.HibernateAfter < 0:
+		return errors.New("listener: hibernate_after is negative")
 	case c.Grace < 0:
 		return errors.New("listener: grace is negative")
 	case c.MaxMessageSize < 0 || c.MaxMessageSize > 1<<30:
@@ -136,4 +151,11 @@ func (c Config) raw() rawsocket.Config {
 
 func (c Config) web() websocket.Config {
 	return websocket.Config{MaxMessageSize: c.MaxMessageSize, PingInterval: c.PingInterval, Origins: c.Origins}
+}
+
+func (c Config) poll(accept func(*longpoll.Conn) error, refused func(error)) longpoll.Config {
+	return longpoll.Config{
+		Accept: accept, Refused: refused, MaxMessageSize: c.MaxMessageSize, Origins: c.Origins,
+		Silence: 2 * c.PingInterval, Timeout: requestTimeouts * c.HandshakeTimeout,
+	}
 }

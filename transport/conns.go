@@ -1,23 +1,24 @@
 package transport
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
-
-	"bondy/transport/pipe"
 )
 
 // refusalSlots is how many connections above the limit are told so at a time;
 // the others are just closed.
 const refusalSlots = 64
 
-// connSet holds the open connections of a listener and their limits.
-type connSet struct {
+// connSet holds the open connections of a listener, or its long-poll
+// transports, and their limits.
+type connSet[C comparable] struct {
 	max, perAddress int
 	limitLoopback   bool
 
 	mu       sync.Mutex
-	open     map[*pipe.Pipe]*place
+	open     map[C]place
 	admitted int
 	byAddr   map[netip.Prefix]int
 }
@@ -25,36 +26,36 @@ type connSet struct {
 // place is one connection's entry.
 type place struct {
 	admitted bool
-	addr     netip.Prefix // counted under; zero if not
+	counted  bool // under its address
 }
 
-func newConnSet(cfg Config) *connSet {
-	return &connSet{
+func newConnSet[C comparable](cfg Config) *connSet[C] {
+	return &connSet[C]{
 		max: cfg.MaxConnections, perAddress: cfg.MaxConnectionsPerAddress, limitLoopback: cfg.LimitLoopback,
-		open:   map[*pipe.Pipe]*place{},
+		open:   map[C]place{},
 		byAddr: map[netip.Prefix]int{},
 	}
 }
 
 // add enters a connection that was just accepted. It reports false, and does
 // not enter it, when not even a refusal can be afforded.
-func (s *connSet) add(p *pipe.Pipe) bool {
+func (s *connSet[C]) add(c C) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.max > 0 && len(s.open) >= s.max+refusalSlots {
 		return false
 	}
-	s.open[p] = &place{}
+	s.open[c] = place{}
 	return true
 }
 
 // admit counts a connection whose address is known. It returns the limit that
 // stands against it, or "".
-func (s *connSet) admit(p *pipe.Pipe, addr netip.Addr) Refusal {
+func (s *connSet[C]) admit(c C, addr netip.Addr) Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.open[p]
-	if e == nil {
+	e, ok := s.open[c]
+	if !ok {
 		return "" // closed meanwhile
 	}
 	if s.max > 0 && s.admitted >= s.max {
@@ -66,53 +67,44 @@ func (s *connSet) admit(p *pipe.Pipe, addr netip.Addr) Refusal {
 			return RefusedAddress
 		}
 		s.byAddr[key]++
-		e.addr = key
+		e.counted = true
 	}
 	e.admitted = true
+	s.open[c] = e
 	s.admitted++
 	return ""
 }
 
-// remove forgets a connection that was closed.
-func (s *connSet) remove(p *pipe.Pipe) {
+// remove forgets a connection that was closed. addr is what admit was given.
+func (s *connSet[C]) remove(c C, addr netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.open[p]
-	if e == nil {
+	e, ok := s.open[c]
+	if !ok {
 		return
 	}
-	delete(s.open, p)
+	delete(s.open, c)
 	if e.admitted {
 		s.admitted--
 	}
-	if e.addr.IsValid() {
-		if s.byAddr[e.addr]--; s.byAddr[e.addr] == 0 {
-			delete(s.byAddr, e.addr)
+	if e.counted {
+		key := network(addr)
+		if s.byAddr[key]--; s.byAddr[key] == 0 {
+			delete(s.byAddr, key)
 		}
 	}
 }
 
-func (s *connSet) len() int {
+func (s *connSet[C]) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open)
 }
 
-// kill closes every socket.
-func (s *connSet) kill() {
-	for _, p := range s.all() {
-		_ = p.Close() // it may be closed already
-	}
-}
-
-func (s *connSet) all() []*pipe.Pipe {
+func (s *connSet[C]) all() []C {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*pipe.Pipe, 0, len(s.open))
-	for p := range s.open {
-		list = append(list, p)
-	}
-	return list
+	return slices.Collect(maps.Keys(s.open))
 }
 
 // network is what one client is taken to own: an IPv4 address or the /64 of

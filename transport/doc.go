@@ -4,5 +4,6 @@
 // session.Conns and knows nothing of routing.
 //
 // The socket end of a connection is in package pipe, the framings on it in
-// websocket and rawsocket, certificates in tls, and our client in client.
+// websocket and rawsocket, long-poll in longpoll, certificates in tls, and our
+// client in client.
 package transport

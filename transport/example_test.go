@@ -20,7 +20,8 @@ func Example() {
 	l, err := transport.New(ctx, transport.Config{
 		Address:  "127.0.0.1:0",
 		Services: []string{transport.ServiceRawSocket},
-	}, func(ctx context.Context, c session.Conn) {
+	}, func(ctx context.Context, c session.Conn, done func(session.Conn)) {
+		defer done(c)
 		defer context.AfterFunc(ctx, c.Close)()
 		for {
 			msg, err := c.ReadMessage()

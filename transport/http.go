@@ -11,8 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"bondy/transport/longpoll"
 	"bondy/transport/pipe"
-	"bondy/transport/websocket"
+	"bondy/transport/web"
 )
 
 const (
@@ -27,13 +28,23 @@ const (
 
 // httpServer makes the server; sessions run in ctx, requests in base. The
 // deadlines for reading and writing are per request and gone after an upgrade.
-func (l *Listener) httpServer(ctx, base context.Context) *http.Server {
+func (l *Listener) httpServer(ctx, base context.Context) (*http.Server, error) {
 	mux := http.NewServeMux()
 	if l.cfg.HTTP != nil {
 		mux.Handle("/", l.cfg.HTTP)
 	}
 	if slices.Contains(l.cfg.Services, ServiceWebSocket) {
 		mux.HandleFunc(WebSocketPath, func(w http.ResponseWriter, r *http.Request) { l.upgrade(ctx, w, r) })
+	}
+	connContext := func(ctx context.Context, _ net.Conn) context.Context { return ctx }
+	if slices.Contains(l.cfg.Services, ServiceLongPoll) {
+		h, err := longpoll.New(l.cfg.poll(func(c *longpoll.Conn) error { return l.poll(ctx, c) }, l.refused))
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, h.Close)
+		mux.Handle(LongPollPath+"/", http.StripPrefix(LongPollPath, h))
+		connContext = longpoll.ConnContext
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -47,8 +58,9 @@ func (l *Listener) httpServer(ctx, base context.Context) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       connContext,
 		ConnState:         l.countHTTP,
-	}
+	}, nil
 }
 
 // countHTTP makes Run wait for the server's connections as well. Those that
@@ -70,17 +82,36 @@ func (l *Listener) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 	defer l.serving.Done()
 	c, err := l.upgrader.Upgrade(w, r)
 	if err != nil {
-		why := RefusedHandshake
-		switch {
-		case errors.Is(err, websocket.ErrOrigin):
-			why = RefusedOrigin
-		case errors.Is(err, websocket.ErrSubprotocol):
-			why = RefusedSubprotocol
-		}
-		l.log.Debug("WebSocket handshake refused", slog.String("remote", r.RemoteAddr), slog.Any("err", l.refuse(why, err)))
+		l.refused(err)
+		l.log.Debug("WebSocket handshake refused", slog.String("remote", r.RemoteAddr), slog.Any("err", err))
 		return
 	}
 	l.serving.Go(func() { l.session(ctx, c) })
+}
+
+// poll starts a session on a long-poll transport.
+func (l *Listener) poll(ctx context.Context, c *longpoll.Conn) error {
+	if !l.polls.add(c) {
+		return l.refuse(RefusedFull, errTooMany)
+	}
+	if full := l.polls.admit(c, c.Info().Remote.Addr()); full != "" {
+		l.polls.remove(c, c.Info().Remote.Addr())
+		return l.refuse(full, errTooMany)
+	}
+	l.serving.Go(func() { l.session(ctx, c) })
+	return nil
+}
+
+// refused counts a request that did not become a session.
+func (l *Listener) refused(err error) {
+	why := RefusedHandshake
+	switch {
+	case errors.Is(err, web.ErrOrigin):
+		why = RefusedOrigin
+	case errors.Is(err, web.ErrSubprotocol):
+		why = RefusedSubprotocol
+	}
+	l.counters.refused[why].Add(1)
 }
 
 // refuseHTTP tells a client that the listener is full, if that can be said

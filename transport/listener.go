@@ -12,17 +12,20 @@ import (
 	"time"
 
 	"bondy/core/session"
+	"bondy/transport/longpoll"
 	"bondy/transport/pipe"
 	"bondy/transport/rawsocket"
 	tlsconf "bondy/transport/tls"
 	"bondy/transport/websocket"
 )
 
-// Handler serves one connection and returns when it is over. Its context ends
-// when the listener's does; the connection is closed after it.
-type Handler func(ctx context.Context, c session.Conn)
+// Handler begins to serve a connection, on a goroutine of the connection's, and
+// calls done with it once when it is over, on any goroutine; the connection is closed
+// after it. ctx ends when the listener's does, and reading from the connection
+// then.
+type Handler func(ctx context.Context, c session.Conn, done func(session.Conn))
 
-// Listener accepts connections and serves each on a goroutine of its own.
+// Listener accepts connections and serves each on goroutines of its own.
 type Listener struct {
 	cfg     Config
 	handler Handler
@@ -34,7 +37,10 @@ type Listener struct {
 	upgrader *websocket.Upgrader
 
 	shared   *pipe.Shared
-	conns    *connSet
+	conns    *connSet[*pipe.Pipe]
+	polls    *connSet[*longpoll.Conn]
+	onClose  func(*pipe.Pipe)   // takes a connection out of conns
+	ended    func(session.Conn) // that a handler is done with
 	counters *counters
 	serving  sync.WaitGroup
 	drain    sync.Once
@@ -53,10 +59,14 @@ func New(ctx context.Context, cfg Config, handler Handler, log *slog.Logger) (*L
 		handler:  handler,
 		log:      log.With(slog.String("part", "listener"), slog.String("address", cfg.Address)),
 		shared:   pipe.NewShared(),
-		conns:    newConnSet(cfg),
+		conns:    newConnSet[*pipe.Pipe](cfg),
+		polls:    newConnSet[*longpoll.Conn](cfg),
 		counters: newCounters(),
 		drained:  make(chan struct{}),
 	}
+	l.shared.Settled = cfg.Settled
+	l.onClose = func(p *pipe.Pipe) { l.conns.remove(p, p.Remote().Addr()) }
+	l.ended = l.over
 	var err error
 	if l.upgrader, err = websocket.NewUpgrader(cfg.web()); err != nil {
 		return nil, fmt.Errorf("listener %s: %w", cfg.Address, err)
@@ -106,8 +116,12 @@ func (l *Listener) Drain() {
 func (l *Listener) Run(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // of HTTP requests
 	defer stop()
+	defer l.hibernate()()
 	queue := &handoff{addr: l.ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := l.httpServer(ctx, inner)
+	server, err := l.httpServer(ctx, inner)
+	if err != nil {
+		return err
+	}
 
 	var loops sync.WaitGroup
 	loops.Go(func() { l.accept(ctx, queue) })
@@ -120,6 +134,12 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	l.Drain()
+	for _, p := range l.conns.all() {
+		p.Interrupt()
+	}
+	for _, c := range l.polls.all() {
+		c.Close()
+	}
 
 	grace, cancel := context.WithTimeout(inner, l.cfg.Grace)
 	defer cancel()
@@ -137,7 +157,9 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	stop()
 	_ = server.Close() // after it only connections of sessions are left
-	l.conns.kill()
+	for _, p := range l.conns.all() {
+		_ = p.Close() // it may be closed already
+	}
 	<-ended
 	return nil
 }
@@ -178,8 +200,7 @@ func (l *Listener) accept(ctx context.Context, queue *handoff) {
 // start serves c on a goroutine of its own.
 func (l *Listener) start(ctx context.Context, c net.Conn, queue *handoff) {
 	l.counters.accepted.Add(1)
-	var p *pipe.Pipe
-	p = pipe.New(c, l.shared, func() { l.conns.remove(p) })
+	p := pipe.New(c, l.shared, l.onClose)
 	if !l.conns.add(p) {
 		l.counters.refused[RefusedFull].Add(1)
 		_ = p.Close() // nothing was said yet
@@ -249,11 +270,36 @@ type conn interface {
 	Wait()
 }
 
-// session serves a connection to its end.
+// session begins to serve a connection; Run waits for its end.
 func (l *Listener) session(ctx context.Context, c conn) {
 	l.counters.sessions.Add(1)
-	defer l.counters.sessions.Add(-1)
-	defer c.Wait()
-	defer c.Close()
-	l.handler(ctx, c)
+	l.serving.Add(1)
+	if ctx.Err() != nil {
+		c.Close() // Run has closed the others
+	}
+	l.handler(ctx, c, l.ended)
+}
+
+// over closes a connection for good whose handler is done.
+func (l *Listener) over(c session.Conn) {
+	c.Close()
+	c.(conn).Wait() //nolint:forcetypeassert // it is what session was given
+	if c, ok := c.(*longpoll.Conn); ok {
+		l.polls.remove(c, c.Info().Remote.Addr())
+	}
+	l.counters.sessions.Add(-1)
+	l.serving.Done()
+}
+
+// hibernate lets idle sessions sleep until the function that it returns is
+// called.
+func (l *Listener) hibernate() (stop func()) {
+	if l.cfg.HibernateAfter > 0 {
+		stop, err := l.shared.Hibernate(l.cfg.HibernateAfter)
+		if err == nil {
+			return stop
+		}
+		l.log.Info("idle sessions stay awake", slog.Any("err", err))
+	}
+	return func() {}
 }

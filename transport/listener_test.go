@@ -28,9 +28,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echo answers every message with itself until the connection ends.
-func echo(ctx context.Context, c session.Conn) {
-	stop := context.AfterFunc(ctx, c.Close)
-	defer stop()
+func echo(ctx context.Context, c session.Conn, done func(session.Conn)) {
+	defer done(c)
+	defer context.AfterFunc(ctx, c.Close)()
 	for {
 		msg, err := c.ReadMessage()
 		if err != nil || c.Append(bytes.Clone(msg), nil) != nil {
@@ -122,9 +122,9 @@ func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bondy.sock")
 	cfg := transport.Config{Address: "unix:" + path}
 	infos := make(chan session.ConnInfo, 1)
-	l, stop := start(t, cfg, func(ctx context.Context, c session.Conn) {
+	l, stop := start(t, cfg, func(ctx context.Context, c session.Conn, done func(session.Conn)) {
 		infos <- c.Info()
-		echo(ctx, c)
+		echo(ctx, c, done)
 	})
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v; want 0600", st.Mode(), err)
@@ -271,9 +271,9 @@ func TestProxyProtocol(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			remotes := make(chan string, 1)
-			l, _ := start(t, transport.Config{ProxyProtocol: x.sources}, func(ctx context.Context, c session.Conn) {
+			l, _ := start(t, transport.Config{ProxyProtocol: x.sources}, func(ctx context.Context, c session.Conn, done func(session.Conn)) {
 				remotes <- c.Info().Remote.String()
-				echo(ctx, c)
+				echo(ctx, c, done)
 			})
 			c, reply := raw(t, l, x.header...)
 			if bytes.Equal(reply, accepted) != (x.remote != "") {
@@ -323,7 +323,8 @@ func TestHandshakeTimeouts(t *testing.T) {
 
 func TestGraceEnds(t *testing.T) {
 	entered := make(chan struct{})
-	l, stop := start(t, transport.Config{Grace: 50 * time.Millisecond}, func(_ context.Context, c session.Conn) {
+	l, stop := start(t, transport.Config{Grace: 50 * time.Millisecond}, func(_ context.Context, c session.Conn, done func(session.Conn)) {
+		defer done(c)
 		close(entered)
 		c.ReadMessage() // ends only when the socket does
 	})
@@ -377,9 +378,9 @@ func TestTLS(t *testing.T) {
 	insecure := &tls.Config{InsecureSkipVerify: true}
 	t.Run("rawsocket", func(t *testing.T) {
 		infos := make(chan session.ConnInfo, 1)
-		l, _ := start(t, transport.Config{TLS: files}, func(ctx context.Context, c session.Conn) {
+		l, _ := start(t, transport.Config{TLS: files}, func(ctx context.Context, c session.Conn, done func(session.Conn)) {
 			infos <- c.Info()
-			echo(ctx, c)
+			echo(ctx, c, done)
 		})
 		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 		if err != nil {

@@ -11,16 +11,19 @@ const (
 	RefusedAddress     Refusal = "address"     // MaxConnectionsPerAddress
 	RefusedProxy       Refusal = "proxy"       // PROXY header missing or malformed
 	RefusedTLS         Refusal = "tls"         // TLS handshake
-	RefusedHandshake   Refusal = "handshake"   // RawSocket or WebSocket handshake
-	RefusedOrigin      Refusal = "origin"      // WebSocket from a page that may not
-	RefusedSubprotocol Refusal = "subprotocol" // WebSocket without a common one
+	RefusedHandshake   Refusal = "handshake"   // RawSocket or WebSocket handshake, open of long-poll
+	RefusedOrigin      Refusal = "origin"      // request of a page that may not
+	RefusedSubprotocol Refusal = "subprotocol" // none in common
 )
 
 // Stats is what a listener has counted since it was made.
 type Stats struct {
 	Accepted          int64 // connections accepted
 	Open              int64 // connections open now
-	Sessions          int64 // of them, those that are served as sessions
+	Polls             int64 // long-poll transports open now
+	Sessions          int64 // of both, those that are served as sessions
+	Hibernating       int64 // of the sessions, those that sleep now
+	Wakeups           int64 // how often one woke up
 	Refused           map[Refusal]int64
 	BytesIn, BytesOut int64
 }
@@ -44,12 +47,15 @@ func newCounters() *counters {
 // Stats reads the counters. It may be called at any time.
 func (l *Listener) Stats() Stats {
 	s := Stats{
-		Accepted: l.counters.accepted.Load(),
-		Open:     int64(l.conns.len()),
-		Sessions: l.counters.sessions.Load(),
-		Refused:  map[Refusal]int64{},
-		BytesIn:  l.shared.BytesIn.Load(),
-		BytesOut: l.shared.BytesOut.Load(),
+		Accepted:    l.counters.accepted.Load(),
+		Open:        int64(l.conns.len()),
+		Polls:       int64(l.polls.len()),
+		Sessions:    l.counters.sessions.Load(),
+		Hibernating: l.shared.Asleep.Load(),
+		Wakeups:     l.shared.Wakeups.Load(),
+		Refused:     map[Refusal]int64{},
+		BytesIn:     l.shared.BytesIn.Load(),
+		BytesOut:    l.shared.BytesOut.Load(),
 	}
 	for r, n := range l.counters.refused {
 		s.Refused[r] = n.Load()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,8 @@ import (
 // adminSocket finds the admin socket of a running node and asks it things.
 type adminSocket struct {
 	source
-	path string
+	path   string
+	client *http.Client // made by the first request
 }
 
 func (a *adminSocket) flags(cmd *cobra.Command) {
@@ -28,6 +30,50 @@ func (a *adminSocket) flags(cmd *cobra.Command) {
 // do sends a request and returns the body of a successful answer; what the
 // node refuses comes back as its text.
 func (a *adminSocket) do(ctx context.Context, method, target string) ([]byte, error) {
+	resp, err := a.send(ctx, method, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.status/100 != 2 {
+		return nil, fmt.Errorf("%s", bytes.TrimSpace(resp.body))
+	}
+	return resp.body, nil
+}
+
+// call has the realm's procedure answer and decodes its arguments.
+func (a *adminSocket) call(ctx context.Context, c *node.Call) ([]json.RawMessage, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.send(ctx, http.MethodPost, "/call", body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.status != http.StatusOK {
+		refusal := &node.Refusal{}
+		if err := json.Unmarshal(resp.body, refusal); err != nil {
+			return nil, fmt.Errorf("the node answered %d: %s", resp.status, bytes.TrimSpace(resp.body))
+		}
+		return nil, refusal
+	}
+	var answer node.Answer
+	if err := json.Unmarshal(resp.body, &answer); err != nil {
+		return nil, err
+	}
+	var args []json.RawMessage
+	if answer.Args != nil {
+		err = json.Unmarshal(answer.Args, &args)
+	}
+	return args, err
+}
+
+type response struct {
+	status int
+	body   []byte
+}
+
+func (a *adminSocket) send(ctx context.Context, method, target string, body []byte) (*response, error) {
 	path := a.path
 	if path == "" {
 		cfg, err := a.load()
@@ -36,24 +82,21 @@ func (a *adminSocket) do(ctx context.Context, method, target string) ([]byte, er
 		}
 		path = node.Socket(cfg.DataDir)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+target, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := node.DialSocket(path).Do(req)
+	if a.client == nil {
+		a.client = node.DialSocket(path)
+	}
+	resp, err := a.client.Do(req)
 	if err != nil {
 		return nil, errors.Unwrap(err) // the URL around it means nothing here
 	}
 	defer func() { _ = resp.Body.Close() }()
 	const most = 64 << 20
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s", bytes.TrimSpace(body))
-	}
-	return body, nil
+	b, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	return &response{resp.StatusCode, b}, err
 }
 
 func reloadCommand() *cobra.Command {

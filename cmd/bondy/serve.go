@@ -63,6 +63,7 @@ func serve(ctx context.Context, src *source, stderr io.Writer) error {
 	opts := node.Options{
 		Version: version, Level: level, Log: node.NewLog(stderr, cfg.Log.Format, level), Notify: notify,
 	}
+	node.LimitMemory(&cfg, opts.Log)
 	if src.file != "" {
 		opts.Reload = src.load
 	}

@@ -7,11 +7,14 @@ import (
 
 // anonymous lets everybody in under a fresh random authid; what the client
 // says about authid and authrole counts for nothing.
-type anonymous struct{}
+type anonymous struct{ policy *policy }
 
 func (anonymous) usable(*Request) error { return nil }
 
-func (anonymous) begin(context.Context, *Request) (*Identity, *Exchange, error) {
+func (a anonymous) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
+	if d := a.policy.decide(SubjectAnonymous, nil, MethodAnonymous, req.Remote.Addr()); !d.Allowed {
+		return nil, nil, barred(d.Reason)
+	}
 	return &Identity{
 		AuthID:       rand.Text(),
 		AuthRole:     MethodAnonymous,

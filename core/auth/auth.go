@@ -6,7 +6,11 @@
 // Each method (section "Authentication Methods") is one file with one type
 // that implements the interface method. A method never tells whether a user
 // exists: an unknown, disabled or password-less user is challenged like any
-// other, costs the same work and gets the same refusal as a wrong secret.
+// other, costs the same work and gets the same refusal as a wrong secret. To
+// that end a name without user takes after a user that its hash picks.
+//
+// Sources say who may use which method from where, a Guard slows down who
+// guesses, and a Gate bounds what all logins of a node cost at once.
 package auth
 
 import (
@@ -14,10 +18,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"bondy/core/wamp"
 )
@@ -25,9 +33,14 @@ import (
 // The authentication methods, as HELLO.Details.authmethods names them.
 const (
 	MethodAnonymous  = "anonymous"
+	MethodTrust      = "trust"
+	MethodPassword   = "password"
 	MethodTicket     = "ticket"
 	MethodWAMPCRA    = "wampcra"
+	MethodSCRAM      = "wamp-scram"
 	MethodCryptosign = "cryptosign"
+	MethodTLS        = "tls"
+	MethodJWT        = "jwt"
 )
 
 // provider is WELCOME.Details.authprovider of identities that come from the
@@ -61,13 +74,19 @@ type Identity struct {
 	Roles []string
 	// Extra is WELCOME.Details.authextra; may be nil.
 	Extra wamp.Dict
+	// Expires is when the identity ends, with the token that gave it; the zero
+	// time is never.
+	Expires time.Time
 }
 
 // Authenticator logs the clients of one realm in. It is immutable and safe for
 // concurrent use; another configuration is another Authenticator.
 type Authenticator struct {
 	methods map[string]method
-	offer   string
+	offered []string
+	dynamic map[string]wamp.URI
+	dir     *directory
+	guard   *Guard
 }
 
 // New makes the Authenticator of one realm. It derives no keys, so that a
@@ -77,42 +96,86 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if cfg.SecurityDisabled {
+		cfg.Users, cfg.Sources = nil, nil
+	}
 	key := slices.Clone(cfg.Key)
 	if len(key) == 0 {
 		key = make([]byte, KeySize)
 		_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
 	}
-	dir := newDirectory(cfg.Users, key)
+	dir, err := newDirectory(&cfg, key)
+	if err != nil {
+		return nil, err
+	}
 	gate := cfg.Gate
 	if gate == nil {
 		gate = NewGate(0)
 	}
-	keys, iterations := newKeyCache(gate), cmp.Or(cfg.Iterations, DefaultIterations)
-	offered := cfg.methods()
-	a := &Authenticator{methods: make(map[string]method), offer: strings.Join(offered, ", ")}
-	for _, name := range offered {
-		switch name {
-		case MethodAnonymous:
-			a.methods[name] = anonymous{}
-		case MethodTicket:
-			a.methods[name] = ticket{dir: dir, iterations: iterations, keys: keys}
-		case MethodWAMPCRA:
-			a.methods[name] = &wampcra{dir: dir, iterations: iterations, keys: keys}
-		case MethodCryptosign:
-			a.methods[name] = cryptosign{dir: dir}
-		}
+	a := &Authenticator{
+		methods: make(map[string]method), offered: cfg.methods(), dynamic: maps.Clone(cfg.Dynamic),
+		dir: dir, guard: cfg.Guard,
+	}
+	v := newVault(gate)
+	for _, name := range a.offered {
+		a.methods[name] = newMethod(name, &cfg, dir, v)
 	}
 	return a, nil
 }
 
+// newMethod makes a method by its name.
+func newMethod(name string, cfg *Config, dir *directory, v *vault) method {
+	var users finder = dir
+	procedure, asks := cfg.Dynamic[name]
+	ask := newDynamic(dir, cfg.Caller, procedure)
+	if asks {
+		users = ask
+	}
+	switch name {
+	case MethodTrust:
+		return trust{dir: dir}
+	case MethodPassword, MethodTicket:
+		if asks {
+			return dynamicTicket{name: name, dir: ask}
+		}
+		return password{name: name, dir: users, vault: v, upgrade: cfg.Upgrade, renewed: new(sync.Map)}
+	case MethodWAMPCRA:
+		return &wampcra{dir: users, vault: v}
+	case MethodSCRAM:
+		return &scram{dir: users, vault: v}
+	case MethodCryptosign:
+		if asks {
+			return &cryptosign{dir: ask, router: cfg.RouterKey}
+		}
+		if len(cfg.Trustroots) > 0 {
+			users = &chained{directory: dir, roots: slices.Clone(cfg.Trustroots), gate: v.gate}
+		}
+		return &cryptosign{dir: users, owner: dir.owner, router: cfg.RouterKey}
+	case MethodTLS:
+		return certificate{name: cfg.CertName, dir: dir}
+	case MethodJWT:
+		return &token{dir: dir, issuers: slices.Clone(cfg.Issuers)}
+	default:
+		return anonymous{policy: dir.policy}
+	}
+}
+
+// elsewhere tells whether others than the realm's users log in by a method.
+func (a *Authenticator) elsewhere(method string) bool {
+	_, asks := a.dynamic[method]
+	return asks || method == MethodJWT
+}
+
 // Begin answers HELLO. It takes the first method of the client's list that the
-// realm offers and that can work with what HELLO brings, and returns either
-// the identity at once or the exchange that leads to it.
+// realm offers, that policy allows to this client and that can work with what
+// HELLO brings, and returns either the identity at once or the exchange that
+// leads to it.
 //
 // errors.AsType finds the *wamp.Error for the peer in any error returned:
 // ErrNoMatchingAuthMethod when the lists have nothing in common,
-// ErrAuthenticationDenied when HELLO lacks what the methods need. Text around
-// it is for the log alone.
+// ErrAuthenticationDenied when HELLO lacks what the methods need,
+// ErrTooManyRequests after too many failures, and wamp.ErrUnavailable when too
+// many others log in. Text around it is for the log alone.
 func (a *Authenticator) Begin(ctx context.Context, req Request) (*Identity, *Exchange, error) {
 	wanted := req.Methods
 	if len(wanted) == 0 {
@@ -126,14 +189,37 @@ func (a *Authenticator) Begin(ctx context.Context, req Request) (*Identity, *Exc
 		}
 		err := m.usable(&req)
 		if err == nil {
-			return m.begin(ctx, &req)
+			var id *Identity
+			var x *Exchange
+			if id, x, err = a.begin(ctx, name, m, &req); !errors.Is(err, errBarred) {
+				return id, x, err
+			}
 		}
 		refusal = cmp.Or(refusal, err)
 	}
 	if refusal != nil {
 		return nil, nil, refusal
 	}
-	return nil, nil, wamp.Errorf(wamp.ErrNoMatchingAuthMethod, "this realm offers the authentication methods: %s", a.offer)
+	return nil, nil, wamp.Errorf(wamp.ErrNoMatchingAuthMethod, "this realm offers the authentication methods: %s", strings.Join(a.offered, ", "))
+}
+
+// begin is method.begin under the watch of the guard.
+func (a *Authenticator) begin(ctx context.Context, name string, m method, req *Request) (*Identity, *Exchange, error) {
+	if name == MethodAnonymous || a.guard == nil {
+		return m.begin(ctx, req)
+	}
+	try := newAttempt(req, name)
+	if err := a.guard.check(try); err != nil {
+		return nil, nil, err
+	}
+	id, x, err := m.begin(ctx, req)
+	if refused(err) {
+		return nil, nil, cmp.Or(a.guard.start(try), err)
+	}
+	if x != nil {
+		x.verify = a.guard.watch(try, x.verify)
+	}
+	return id, x, err
 }
 
 // Exchange is a login that waits for the client's AUTHENTICATE. It belongs to
@@ -178,6 +264,12 @@ type method interface {
 
 // verifier judges the answer to a challenge.
 type verifier func(ctx context.Context, signature string, extra wamp.Dict) (*Identity, error)
+
+// refused tells whether an error is that of denied.
+func refused(err error) bool {
+	e, ok := errors.AsType[*wamp.Error](err)
+	return ok && e.URI == wamp.ErrAuthenticationDenied
+}
 
 // denied is the one refusal of whoever could not prove an identity. The cause
 // stays outside the *wamp.Error, for the log.

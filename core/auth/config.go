@@ -1,15 +1,17 @@
 package auth
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"unicode"
-	"unicode/utf8"
+
+	"bondy/core/wamp"
 )
 
-// Bounds of names and secrets in bytes, and of the key derivation.
+// Bounds of names and secrets in bytes.
 const (
 	// MaxName bounds the name of a user or group.
 	MaxName = 254
@@ -17,65 +19,78 @@ const (
 	MaxPassword = 1024
 	// KeySize is the least length of Config.Key.
 	KeySize = 32
-	// DefaultIterations is the default of Config.Iterations.
-	DefaultIterations = 10_000
-
-	minIterations = 1_000
-	maxIterations = 1_000_000
 )
 
 // Config is what one realm knows about logging in. The zero value is secure:
-// it offers the methods that need a user and knows no user.
+// it offers methods that need a user and knows no user.
 type Config struct {
-	// SecurityDisabled makes everybody anonymous; Methods and Users then
-	// count for nothing.
+	// SecurityDisabled makes everybody anonymous; Methods, Users and Sources
+	// then count for nothing.
 	SecurityDisabled bool
-	// Methods are the methods on offer; empty means all that need a user.
-	// MethodAnonymous must be named to be offered.
+	// Methods are the methods on offer; empty means cryptosign, wampcra and
+	// ticket.
 	Methods []string
 	// Users may log in.
 	Users []User
-	// Iterations is the PBKDF2 cost of wampcra, 1,000 to 1,000,000; 0 means
-	// DefaultIterations. Clients do the same work.
+	// Sources say who may use which method from where; without any, everybody
+	// may use what is on offer from everywhere, but trust.
+	Sources []Source
+	// Iterations is the PBKDF2 cost of wampcra for users with a Password,
+	// 1,000 to 1,000,000; 0 means DefaultIterations. Clients do the same work.
 	Iterations int
 	// Key is the realm's secret from which salts derive, those of users and
 	// those that hide that a user does not exist; at least KeySize bytes.
 	// Empty draws one, and salts then differ after every start, which no
 	// client minds.
 	Key []byte
+	// RouterKey signs challenges of clients that want to know the router by
+	// cryptosign; nil if it does not. Clients choose what it signs: it is used
+	// for nothing else.
+	RouterKey ed25519.PrivateKey
+	// Trustroots are whose certificates MethodCryptosign accepts in place of
+	// keys of Users.
+	Trustroots []Trustroot
+	// CertName is the name in a client certificate that MethodTLS takes as
+	// authid.
+	CertName CertName
+	// Issuers are those whose tokens MethodJWT accepts.
+	Issuers []Issuer
+	// Dynamic names, by method, the procedures that decide in place of Users
+	// in ticket, password, wampcra, wamp-scram and cryptosign; Caller calls
+	// them.
+	Dynamic map[string]wamp.URI
+	Caller  Caller
+	// Upgrade stores a Credential for a user who just logged in with the
+	// method password and of whose password something weaker is stored; may
+	// be nil. It is called during the login, by many at once.
+	Upgrade func(ctx context.Context, user string, c *Credential)
 	// Gate bounds expensive computations, best over all realms of a node;
 	// nil gives this realm its own.
 	Gate *Gate
+	// Guard slows down who guesses, best over all realms of a node; nil lets
+	// everybody guess as fast as the Gate allows.
+	Guard *Guard
 }
 
-// User is one who may log in with a name and a password.
-type User struct {
-	// Name is the authid, compared exactly, byte by byte.
-	Name string
-	// Password is what ticket and wampcra check; without it and a Verifier
-	// neither lets the user in.
-	Password Secret
-	// Verifier is what NewVerifier made of the password, in place of it.
-	Verifier []byte
-	// Keys are the Ed25519 public keys that cryptosign accepts.
-	Keys []ed25519.PublicKey
-	// Groups are the roles that the user has beside its own name; the first
-	// is its default authrole, and without any the name is.
-	Groups []string
-	// Disabled users are refused as if they did not exist.
-	Disabled bool
+// allMethods are the names of all methods.
+func allMethods() []string {
+	return []string{
+		MethodAnonymous, MethodTrust, MethodPassword, MethodTicket, MethodWAMPCRA,
+		MethodSCRAM, MethodCryptosign, MethodTLS, MethodJWT,
+	}
 }
 
 // Validate checks the configuration; the error names the key.
 func (c *Config) Validate() error {
 	for i, m := range c.Methods {
-		switch m {
-		case MethodAnonymous, MethodTicket, MethodWAMPCRA, MethodCryptosign:
-		default:
+		if !slices.Contains(allMethods(), m) {
 			return fmt.Errorf("authmethods[%d]: unknown method %q", i, m)
 		}
 		if slices.Contains(c.Methods[:i], m) {
 			return fmt.Errorf("authmethods[%d]: %q is there twice", i, m)
+		}
+		if err := c.validateMethod(m); err != nil {
+			return fmt.Errorf("authmethods[%d]: %w", i, err)
 		}
 	}
 	if n := c.Iterations; n != 0 && (n < minIterations || n > maxIterations) {
@@ -84,7 +99,55 @@ func (c *Config) Validate() error {
 	if n := len(c.Key); n != 0 && n < KeySize {
 		return fmt.Errorf("key: %d bytes are fewer than %d", n, KeySize)
 	}
+	if n := len(c.RouterKey); n != 0 && n != ed25519.PrivateKeySize {
+		return fmt.Errorf("router_key: %d bytes, an Ed25519 key has %d", n, ed25519.PrivateKeySize)
+	}
+	for i := range c.Sources {
+		if err := c.Sources[i].validate(); err != nil {
+			return fmt.Errorf("sources[%d].%w", i, err)
+		}
+	}
+	for i := range c.Issuers {
+		if err := c.Issuers[i].validate(); err != nil {
+			return fmt.Errorf("issuers[%d].%w", i, err)
+		}
+		if slices.ContainsFunc(c.Issuers[:i], func(o Issuer) bool { return o.Issuer == c.Issuers[i].Issuer }) {
+			return fmt.Errorf("issuers[%d].issuer: %q is there twice", i, c.Issuers[i].Issuer)
+		}
+	}
+	for i := range c.Trustroots {
+		if err := c.Trustroots[i].validate(); err != nil {
+			return fmt.Errorf("trustroots[%d].%w", i, err)
+		}
+	}
+	for _, m := range slices.Sorted(maps.Keys(c.Dynamic)) {
+		switch {
+		case !slices.Contains(dynamicMethods(), m):
+			return fmt.Errorf("dynamic.%s: no procedure can decide this method", m)
+		case c.Caller == nil:
+			return fmt.Errorf("dynamic.%s: nothing can call a procedure here", m)
+		case !c.Dynamic[m].Valid(wamp.MatchExact, false):
+			return fmt.Errorf("dynamic.%s: %q is not a valid URI", m, c.Dynamic[m])
+		}
+	}
 	return validateUsers(c.Users)
+}
+
+// validateMethod checks that a method has what it needs.
+func (c *Config) validateMethod(name string) error {
+	switch name {
+	case MethodTrust:
+		if !slices.ContainsFunc(c.Sources, func(s Source) bool { return !s.Deny && slices.Contains(s.Methods, name) }) {
+			return errors.New("trust needs a source that names it and the addresses that are trusted")
+		}
+	case MethodTLS:
+		return c.CertName.validate()
+	case MethodJWT:
+		if len(c.Issuers) == 0 {
+			return errors.New("jwt needs an issuer")
+		}
+	}
+	return nil
 }
 
 // methods are the names of what is on offer.
@@ -97,58 +160,4 @@ func (c *Config) methods() []string {
 	default:
 		return c.Methods
 	}
-}
-
-func validateUsers(users []User) error {
-	names, groups := make(map[string]bool), make(map[string]bool)
-	for i, u := range users {
-		if err := validName(u.Name); err != nil {
-			return fmt.Errorf("users[%d].username: %w", i, err)
-		}
-		if names[u.Name] {
-			return fmt.Errorf("users[%d].username: %q is there twice", i, u.Name)
-		}
-		names[u.Name] = true
-		if len(u.Password) > MaxPassword {
-			return fmt.Errorf("users[%d].password: longer than %d bytes", i, MaxPassword)
-		}
-		for j, k := range u.Keys {
-			if len(k) != ed25519.PublicKeySize {
-				return fmt.Errorf("users[%d].authorized_keys[%d]: %d bytes, an Ed25519 key has %d", i, j, len(k), ed25519.PublicKeySize)
-			}
-		}
-		for j, g := range u.Groups {
-			if err := validName(g); err != nil {
-				return fmt.Errorf("users[%d].groups[%d]: %w", i, j, err)
-			}
-			groups[g] = true
-		}
-	}
-	for i, u := range users {
-		if groups[u.Name] { // a grant to this name could mean either
-			return fmt.Errorf("users[%d].username: %q is also the name of a group", i, u.Name)
-		}
-	}
-	return nil
-}
-
-// validName checks the name of a user or group. The reserved words have a
-// meaning of their own in grants and sources.
-func validName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("a name must not be empty")
-	case len(name) > MaxName:
-		return fmt.Errorf("longer than %d bytes", MaxName)
-	case !utf8.ValidString(name):
-		return errors.New("not valid UTF-8")
-	case slices.Contains([]string{"all", "anonymous", "any", "from", "on", "to"}, name):
-		return fmt.Errorf("%q is a reserved word", name)
-	}
-	for _, r := range name {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%q holds a control character", name)
-		}
-	}
-	return nil
 }

@@ -25,21 +25,39 @@ func suspects() map[string]auth.Request {
 	}
 }
 
+// wrong finishes an exchange with an answer that is right in its form alone.
+func wrong(t testing.TB, x *auth.Exchange, name string) (*auth.Identity, error) {
+	t.Helper()
+	signature, extra := "wrong", wamp.Dict(nil)
+	switch x.Method {
+	case auth.MethodWAMPCRA:
+		signature = answer(t, "wrong", x)
+	case auth.MethodSCRAM:
+		signature, extra, _ = scramAnswer(t, name, "wrong", x.Challenge, "", nil)
+	case auth.MethodCryptosign:
+		signature = signChallenge(t, seeded(9), x)
+	}
+	return x.Finish(t.Context(), signature, extra)
+}
+
 func TestRefusalsAreUniform(t *testing.T) {
-	for _, method := range []string{auth.MethodTicket, auth.MethodWAMPCRA} {
-		a := newAuth(t, config())
+	for method, size := range map[string]int{"ticket": 0, "password": 0, "wampcra": 4, "wamp-scram": 5, "cryptosign": 2} {
+		cfg := config()
+		cfg.Methods = []string{method}
+		a := newAuth(t, cfg)
 		var first *wamp.Error
 		for name, req := range suspects() {
-			req.Methods = []string{method}
+			req.Methods, req.Extra = cfg.Methods, keyRequest("", seeded(1)).Extra
+			req.Extra["nonce"] = clientNonce
 			x := begin(t, a, req)
 			again := begin(t, a, req)
-			if len(x.Challenge) != map[string]int{"ticket": 0, "wampcra": 4}[method] {
+			if len(x.Challenge) != size {
 				t.Errorf("%s, %s: challenge %v", method, name, x.Challenge)
 			}
 			if x.Challenge["salt"] != again.Challenge["salt"] || x.Challenge["iterations"] != again.Challenge["iterations"] {
 				t.Errorf("%s, %s: parameters change: %v, %v", method, name, x.Challenge, again.Challenge)
 			}
-			_, err := x.Finish(t.Context(), answer(t, "wrong", x), nil)
+			_, err := wrong(t, x, req.AuthID)
 			we, ok := errors.AsType[*wamp.Error](err)
 			if !ok {
 				t.Fatalf("%s, %s: %v", method, name, err)

@@ -1,99 +1,65 @@
 package auth
 
 import (
-	"context"
+	"bytes"
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
-	"sync"
+	"strconv"
+	"unicode/utf8"
 )
-
-// verifierKeyLen is the length in bytes of what PBKDF2 derives.
-const verifierKeyLen = 32
 
 // NewVerifier is what can be stored in place of a user's password: the base64
 // text of a key that PBKDF2-HMAC-SHA256 derives from it, under a salt that
 // follows from the realm's Config.Key and the name, with DefaultIterations.
+// For wampcra it is as good as the password; only a Credential is not.
 func NewVerifier(key []byte, name, password string) ([]byte, error) {
-	return derive(password, salt(key, name), DefaultIterations)
-}
-
-func derive(secret, salt string, iterations int) ([]byte, error) {
-	raw, err := pbkdf2.Key(sha256.New, secret, []byte(salt), iterations, verifierKeyLen)
+	raw, err := pbkdf2.Key(sha256.New, password, []byte(salt(key, name)), DefaultIterations, derivedLen)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}
 	return base64.StdEncoding.AppendEncode(nil, raw), nil
 }
 
-// maxKeys bounds a keyCache; a name that has no place any more takes that of
-// an arbitrary other one.
-const maxKeys = 4096
-
-// keyCache knows the verifiers of users; it derives what is not stored when it
-// is first needed and remembers it. Names with and without user share it, so
-// that time tells nothing of either.
-type keyCache struct {
-	gate *Gate
-
-	mu   sync.Mutex
-	keys map[string][]byte
+// ImportVerifier is a verifier made elsewhere: the 32-byte key that
+// PBKDF2-HMAC-SHA256 derived under the bytes of the text salt.
+func ImportVerifier(salt string, iterations int, key []byte) ([]byte, error) {
+	v := fmt.Appendf(nil, "%s$%d:%s$%s", KDFPBKDF2, iterations,
+		base64.StdEncoding.EncodeToString([]byte(salt)), base64.StdEncoding.EncodeToString(key))
+	_, err := parseVerifier(v)
+	return v, err
 }
 
-func newKeyCache(gate *Gate) *keyCache {
-	return &keyCache{gate: gate, keys: make(map[string][]byte)}
+// craKey is a parsed verifier.
+type craKey struct {
+	salt       string // empty means the one that derives from the name
+	iterations int
+	key        []byte
 }
 
-// of returns the verifier of a candidate. One name always comes with the same
-// secret, salt and iterations.
-func (k *keyCache) of(ctx context.Context, c *candidate, salt string, iterations int) ([]byte, error) {
-	if key, ok := k.lookup(c.identity.AuthID); ok {
-		return key, nil
-	}
-	if err := k.gate.Enter(ctx); err != nil {
-		return nil, err
-	}
-	defer k.gate.Leave()
-	if key, ok := k.lookup(c.identity.AuthID); ok { // derived by another while we waited
-		return key, nil
-	}
-	// also where a verifier is stored, lest time tells who has one
-	key, err := derive(c.secret, salt, iterations)
-	if err != nil {
-		return nil, err
-	}
-	if c.verifier != nil {
-		key = c.verifier
-	}
-	k.store(c.identity.AuthID, key)
-	return key, nil
-}
-
-// derive derives the key of what a client sent.
-func (k *keyCache) derive(ctx context.Context, secret, salt string, iterations int) ([]byte, error) {
-	if err := k.gate.Enter(ctx); err != nil {
-		return nil, err
-	}
-	defer k.gate.Leave()
-	return derive(secret, salt, iterations)
-}
-
-func (k *keyCache) lookup(name string) ([]byte, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, ok := k.keys[name]
-	return key, ok
-}
-
-func (k *keyCache) store(name string, key []byte) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.keys) >= maxKeys {
-		for victim := range k.keys {
-			delete(k.keys, victim)
-			break
+// parseVerifier reads what NewVerifier and ImportVerifier write.
+func parseVerifier(text []byte) (*craKey, error) {
+	k := &craKey{iterations: DefaultIterations}
+	if rest, ok := bytes.CutPrefix(text, []byte("pbkdf2$")); ok {
+		numbers, key, _ := bytes.Cut(rest, []byte("$"))
+		iterations, saltText, _ := bytes.Cut(numbers, []byte(":"))
+		salt, err := unbase64(string(saltText))
+		if err != nil || len(salt) < minSaltLen || len(salt) > maxSaltLen || !utf8.Valid(salt) {
+			return nil, fmt.Errorf("the salt is not base64 of %d to %d bytes of text", minSaltLen, maxSaltLen)
 		}
+		if k.iterations, err = strconv.Atoi(string(iterations)); err != nil {
+			return nil, errors.New("the iterations are no number")
+		}
+		if err := (cost{kdf: KDFPBKDF2, iterations: k.iterations}).validate(); err != nil {
+			return nil, err
+		}
+		k.salt, text = string(salt), key
 	}
-	k.keys[name] = key
+	var err error
+	if k.key, err = unbase64(string(text)); err != nil || len(k.key) != derivedLen {
+		return nil, fmt.Errorf("the key is not base64 of %d bytes", derivedLen)
+	}
+	return k, nil
 }

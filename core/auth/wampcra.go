@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -20,9 +19,8 @@ const craSignatureLen = 44
 // password and a salt (section "Challenge Response Authentication").
 type wampcra struct {
 	named
-	dir        *directory
-	iterations int
-	keys       *keyCache
+	dir   finder
+	vault *vault
 }
 
 // craChallenge is what the client signs, as JSON.
@@ -36,13 +34,16 @@ type craChallenge struct {
 	Session      wamp.ID `json:"session"`
 }
 
-func (w *wampcra) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	c := w.dir.find(req, MethodWAMPCRA, lacksPassword)
+func (w *wampcra) begin(ctx context.Context, req *Request) (*Identity, *Exchange, error) {
+	c, err := w.dir.find(ctx, req, req.AuthID, MethodWAMPCRA, lacksSecret)
+	if err != nil {
+		return nil, nil, err
+	}
 	challenge, err := json.Marshal(craChallenge{
 		AuthID:       c.identity.AuthID,
-		AuthRole:     c.identity.AuthRole,
+		AuthRole:     c.face,
 		AuthMethod:   MethodWAMPCRA,
-		AuthProvider: provider,
+		AuthProvider: c.identity.AuthProvider,
 		Nonce:        rand.Text(),
 		Timestamp:    time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"),
 		Session:      req.Session,
@@ -50,27 +51,26 @@ func (w *wampcra) begin(_ context.Context, req *Request) (*Identity, *Exchange, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode wampcra challenge: %w", err)
 	}
-	salt := w.dir.salt(req.AuthID)
+	p := c.craParams()
 	return nil, &Exchange{
 		Method: MethodWAMPCRA,
 		Challenge: wamp.Dict{
 			"challenge":  string(challenge),
-			"salt":       salt,
-			"keylen":     int64(verifierKeyLen),
-			"iterations": int64(w.iterations),
+			"salt":       string(p.salt),
+			"keylen":     int64(derivedLen),
+			"iterations": int64(p.iterations),
 		},
 		verify: func(ctx context.Context, signature string, _ wamp.Dict) (*Identity, error) {
 			if len(signature) != craSignatureLen {
 				return nil, denied("malformed signature")
 			}
-			key, err := w.keys.of(ctx, c, salt, w.iterations)
+			root, err := w.vault.root(ctx, c, p)
 			if err != nil {
 				return nil, err
 			}
-			h := hmac.New(sha256.New, key)
-			h.Write(challenge)
-			want := base64.StdEncoding.AppendEncode(nil, h.Sum(nil))
-			return c.admit(hmac.Equal([]byte(signature), want))
+			key := base64.StdEncoding.EncodeToString(root)
+			want := base64.StdEncoding.EncodeToString(hmacSHA256([]byte(key), string(challenge)))
+			return c.admit(hmac.Equal([]byte(signature), []byte(want)))
 		},
 	}, nil
 }

@@ -11,11 +11,15 @@ import (
 const MaxHops = 4
 
 // bridged are the details of an EVENT that crosses a bridge: the topic always,
-// the publisher as it is disclosed, the black- and whitelists, and the number
-// of bridges crossed. The other router takes them apart in Forward.
+// the publisher as it is disclosed, the black- and whitelists, the resource key,
+// and the number of bridges crossed. The other router takes them apart in Forward.
 func (p *publication) bridged() wamp.Dict {
 	d := wamp.Dict{"topic": string(p.topic), "_hops": p.hops + 1}
-	maps.Copy(d, p.publisher)
+	maps.Copy(d, p.told)
+	delete(d, "trustlevel") // the other router has its own view
+	if p.key != "" {
+		d["_rkey"] = p.key
+	}
 	if p.filter != nil {
 		maps.Copy(d, p.filter.lists)
 	}
@@ -30,7 +34,7 @@ func (s *Session) Forward(b *peer.Batch, m *wamp.Event, check func(topic wamp.UR
 	if err != nil {
 		return err
 	}
-	p := publication{id: m.Publication, topic: wamp.URI(topic), payload: m.Payload}
+	p := publication{id: m.Publication, topic: wamp.URI(topic), payload: m.Payload, from: s.peer}
 	if p.hops, err = m.Details.Int("_hops"); err != nil {
 		return err
 	}
@@ -43,14 +47,19 @@ func (s *Session) Forward(b *peer.Batch, m *wamp.Event, check func(topic wamp.UR
 	if p.filter, err = readFilter(m.Details); err != nil {
 		return err
 	}
+	if p.key, err = m.Details.String("_rkey"); err != nil {
+		return err
+	}
+	p.limited = p.filter != nil || p.key != ""
 	for _, key := range []string{"publisher", "publisher_authid", "publisher_authrole"} {
 		if v, ok := m.Details[key]; ok {
-			if p.publisher == nil {
-				p.publisher = make(wamp.Dict, 3)
+			if p.told == nil {
+				p.told = make(wamp.Dict, 4)
 			}
-			p.publisher[key] = v
+			p.told[key] = v
 		}
 	}
-	s.deliver(b, &p)
+	p.trust(s.peer)
+	s.br.deliver(b, &p)
 	return nil
 }

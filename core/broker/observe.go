@@ -24,7 +24,7 @@ func (br *Broker) Observe(b *peer.Batch, via *peer.Bridge, f Interest) (stop fun
 	defer br.mu.Unlock()
 	for _, sub := range br.byID {
 		if sub.holders.Visible(via) {
-			f(b, sub.match, sub.uri, true)
+			f(b, sub.pattern.Match, sub.pattern.URI, true)
 		}
 	}
 	br.observers[o] = struct{}{}
@@ -38,7 +38,7 @@ func (br *Broker) Observe(b *peer.Batch, via *peer.Bridge, f Interest) (stop fun
 func (br *Broker) notifyLocked(b *peer.Batch, sub *subscription, c peer.Change) {
 	for o := range br.observers {
 		if on, changed := c.For(o.via); changed {
-			o.f(b, sub.match, sub.uri, on)
+			o.f(b, sub.pattern.Match, sub.pattern.URI, on)
 		}
 	}
 }

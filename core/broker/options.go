@@ -1,110 +1,109 @@
 package broker
 
 import (
-	"slices"
+	"time"
 
-	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
+// options of a PUBLISH.
 type options struct {
-	acknowledge, includeMe, disclose bool
-	filter                           *filter
+	acknowledge, includeMe, disclose, retain bool
+
+	ttl    time.Duration // of the retained event; 0 when not given
+	key    string        // the resource key, "" when not given
+	filter *filter
 }
 
+// readOptions looks at what there is instead of for all there might be: most
+// publications have one option or none.
 func readOptions(d wamp.Dict) (o options, err error) {
-	if len(d) == 0 {
-		return o, nil
-	}
-	if o.acknowledge, err = d.Bool("acknowledge"); err != nil {
-		return o, err
-	}
-	if o.disclose, err = d.Bool("disclose_me"); err != nil {
-		return o, err
-	}
-	if d["exclude_me"] != nil {
-		exclude, err := d.Bool("exclude_me")
+	filtered := false
+	for name, v := range d {
+		if v == nil {
+			continue
+		}
+		switch name {
+		case "acknowledge":
+			o.acknowledge, err = d.Bool(name)
+		case "disclose_me":
+			o.disclose, err = d.Bool(name)
+		case "exclude_me":
+			var exclude bool
+			exclude, err = d.Bool(name)
+			o.includeMe = !exclude
+		case "retain":
+			o.retain, err = d.Bool(name)
+		case "rkey", "_routing_key", "x_routing_key":
+			o.key, err = either(d.String, d, "rkey", "_routing_key", "x_routing_key")
+		case "_retained_ttl", "x_retained_ttl":
+			o.ttl, err = readTTL(d)
+		case "exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole":
+			filtered = true
+		}
 		if err != nil {
 			return o, err
 		}
-		o.includeMe = !exclude
 	}
-	o.filter, err = readFilter(d)
+	if filtered {
+		o.filter, err = readFilter(d)
+	}
 	return o, err
 }
 
-// filter holds the black- and whitelists of a publication (section "Subscriber
-// Black- and Whitelisting").
-type filter struct {
-	lists wamp.Dict // as they were given
-
-	exclude, eligible                 []wamp.ID
-	excludeAuthID, eligibleAuthID     []string
-	excludeAuthRole, eligibleAuthRole []string
-}
-
-// listNames are the options that make up a filter.
-func listNames() [6]string {
-	return [...]string{
-		"exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole",
-	}
-}
-
-// readFilter returns nil when there are no lists.
-func readFilter(d wamp.Dict) (*filter, error) {
-	lists := wamp.Dict{}
-	for _, name := range listNames() {
-		if v := d[name]; v != nil {
-			lists[name] = v
+// either reads the first of several names of an option that is there.
+func either[T any](read func(string) (T, error), d wamp.Dict, names ...string) (v T, err error) {
+	for _, name := range names {
+		if d[name] != nil {
+			return read(name)
 		}
 	}
-	if len(lists) == 0 {
-		return nil, nil
-	}
-	f := &filter{lists: lists}
-	var err error
-	for name, list := range map[string]*[]wamp.ID{"exclude": &f.exclude, "eligible": &f.eligible} {
-		if *list, err = ids(d, name); err != nil {
-			return nil, err
-		}
-	}
-	for name, list := range map[string]*[]string{
-		"exclude_authid": &f.excludeAuthID, "eligible_authid": &f.eligibleAuthID,
-		"exclude_authrole": &f.excludeAuthRole, "eligible_authrole": &f.eligibleAuthRole,
-	} {
-		if *list, err = d.Strings(name); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	return v, nil
 }
 
-func ids(d wamp.Dict, name string) ([]wamp.ID, error) {
-	l, err := d.List(name)
-	if err != nil || l == nil {
-		return nil, err
+// maxTTL is as good as for ever.
+const maxTTL = 100 * 365 * 24 * time.Hour
+
+// readTTL reads how many milliseconds the retained event is to live.
+func readTTL(d wamp.Dict) (time.Duration, error) {
+	ms, err := either(d.Int, d, "_retained_ttl", "x_retained_ttl")
+	if err != nil {
+		return 0, err
 	}
-	out := make([]wamp.ID, len(l))
-	for i, v := range l {
-		switch n := v.(type) {
-		case int64:
-			out[i] = wamp.ID(max(n, 0)) // 0 is nobody's
-		case float64: // encoders of JavaScript write large integers so
-			out[i] = wamp.ID(max(n, 0))
-		default:
-			return nil, wamp.Violationf("%q must be a list of session ids, got %s in it", name, wamp.TypeName(v))
-		}
+	if ms < 0 {
+		return 0, wamp.Errorf(wamp.ErrInvalidArgument, "_retained_ttl is %d, it must be a number of milliseconds, or 0 for the default", ms)
 	}
-	return out, nil
+	return time.Duration(min(ms, maxTTL.Milliseconds())) * time.Millisecond, nil
 }
 
-// allows reports whether p may have the event: it is on no blacklist, and on
-// every whitelist that is given, of which an empty one holds nobody.
-func (f *filter) allows(p *peer.Peer) bool {
-	return !slices.Contains(f.exclude, p.Session) &&
-		!slices.Contains(f.excludeAuthID, p.AuthID) &&
-		!slices.Contains(f.excludeAuthRole, p.AuthRole) &&
-		(f.eligible == nil || slices.Contains(f.eligible, p.Session)) &&
-		(f.eligibleAuthID == nil || slices.Contains(f.eligibleAuthID, p.AuthID)) &&
-		(f.eligibleAuthRole == nil || slices.Contains(f.eligibleAuthRole, p.AuthRole))
+// subscribeOptions are the options of a SUBSCRIBE but match.
+type subscribeOptions struct {
+	retained bool
+	shard    shard
+}
+
+func readSubscribeOptions(d wamp.Dict) (o subscribeOptions, err error) {
+	if len(d) == 0 {
+		return o, nil
+	}
+	key, err := d.String("nkey")
+	if err == nil && len(key) > wamp.MaxURILength {
+		err = wamp.Errorf(wamp.ErrInvalidArgument, "nkey has %d bytes, at most %d will do", len(key), wamp.MaxURILength)
+	}
+	if err != nil {
+		return o, err
+	}
+	o.shard = shardOf(key)
+	o.retained, err = d.Bool("get_retained")
+	return o, err
+}
+
+// CheckOptions says why Publish would refuse a publication with these options,
+// nil if it would not.
+func (br *Broker) CheckOptions(d wamp.Dict) error {
+	o, err := readOptions(d)
+	if err == nil && o.disclose && br.cfg.Load().NoDisclosure {
+		return wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose publishers")
+	}
+	return err
 }

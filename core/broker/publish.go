@@ -10,25 +10,34 @@ import (
 )
 
 // Publish sends an event to every session whose subscription matches m's
-// topic, once per subscription, and queues PUBLISHED if m asks for it
-// (sections "Publisher Exclusion", "Publisher Identification" and "Subscriber
-// Black- and Whitelisting"). The caller has checked the URI.
+// topic, once per subscription, keeps it if it is to be retained, and queues
+// PUBLISHED if m asks for it (sections "Publisher Exclusion", "Publisher
+// Identification", "Publication Trust Levels", "Subscriber Black- and
+// Whitelisting" and "Event Retention"). The caller has checked the URI.
 func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
-	o, err := readOptions(m.Options)
-	if err != nil {
-		return err
+	var o options
+	if len(m.Options) > 0 {
+		var err error
+		if o, err = readOptions(m.Options); err != nil {
+			return err
+		}
 	}
 	if o.disclose && s.br.cfg.Load().NoDisclosure {
 		return wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose publishers")
 	}
 	p := publication{
-		id: wamp.RandomID(), topic: m.Topic, payload: m.Payload,
-		includeMe: o.includeMe, filter: o.filter,
+		id: wamp.RandomID(), topic: m.Topic, payload: m.Payload, from: s.peer,
+		includeMe: o.includeMe, filter: o.filter, key: o.key, limited: o.filter != nil || o.key != "",
 	}
 	if o.disclose {
-		p.publisher = s.peer.Disclosed("publisher")
+		p.told = s.peer.Disclosed("publisher")
 	}
-	s.deliver(b, &p)
+	p.trust(s.peer)
+	if !o.retain {
+		s.br.deliver(b, &p)
+	} else if err := s.br.retain(b, &p, &o); err != nil {
+		return err
+	}
 	if o.acknowledge {
 		f := peer.NewFrame(&wamp.Published{Request: m.Request, Publication: p.id})
 		defer f.Free()
@@ -49,16 +58,38 @@ type publication struct {
 	id        wamp.ID
 	topic     wamp.URI
 	payload   wamp.Payload
-	publisher wamp.Dict // what is disclosed of the publisher
+	from      *peer.Peer // nil for the router itself
+	told      wamp.Dict  // what receivers are told of the publisher
 	includeMe bool
+	limited   bool // not for everybody: one of the following is given
 	filter    *filter
-	hops      int64 // bridges crossed
+	allow     func(*peer.Peer) bool
+	key       string // resource key
+	hops      int64  // bridges crossed
+
+	withTopic wamp.Dict // told, with the topic; made when needed
+	kept      *Record   // made when needed
 }
 
-// deliver queues an EVENT for each subscription that matches.
-func (s *Session) deliver(b *peer.Batch, p *publication) {
+// trust tells the level that the realm gives to what p publishes.
+func (p *publication) trust(from *peer.Peer) {
+	if from.Trust == 0 {
+		return
+	}
+	if p.told == nil {
+		p.told = make(wamp.Dict, 1)
+	}
+	p.told["trustlevel"] = from.Trust
+}
+
+// deliver queues an EVENT for each subscription that matches, and keeps the
+// event in their histories.
+func (br *Broker) deliver(b *peer.Batch, p *publication) {
 	var room [8]*subscription
-	matches := s.br.index.Match(room[:0], p.topic)
+	matches := br.index.Match(room[:0], p.topic)
+	if p.from == nil {
+		matches = slices.DeleteFunc(matches, func(sub *subscription) bool { return !sub.reserved() })
+	}
 	if len(matches) == 0 {
 		return
 	}
@@ -68,6 +99,9 @@ func (s *Session) deliver(b *peer.Batch, p *publication) {
 	views := places[:0]
 	for _, sub := range matches {
 		views = append(views, sub.members.View())
+		if h := sub.history.Load(); h != nil {
+			br.record(h, p)
+		}
 	}
 	f := peer.NewFrame(nil)
 	defer f.Free()
@@ -75,14 +109,15 @@ func (s *Session) deliver(b *peer.Batch, p *publication) {
 	for i, sub := range matches {
 		f.Event = wamp.Event{Subscription: sub.id, Publication: p.id, Details: p.details(sub), Payload: p.payload}
 		f.Set(&f.Event)
+		owner := sub.shards.owner(p.key)
 		for h := range views[i].All {
 			switch to := h.peer; {
 			case to.Via != nil:
-				if to.Via != s.peer.Via && to.Topics(p.topic) {
+				if p.from != nil && to.Via != p.from.Via && to.Topics(p.topic) {
 					crossing.send(b, p, h)
 				}
-			case to == s.peer && !p.includeMe:
-			case p.filter == nil || p.filter.allows(to):
+			case to == p.from && !p.includeMe:
+			case !p.limited || p.reaches(h, owner):
 				to.Send(b, f, peer.Droppable, &h.gate)
 			}
 		}
@@ -90,16 +125,43 @@ func (s *Session) deliver(b *peer.Batch, p *publication) {
 	crossing.free()
 }
 
+// reaches reports whether an event that is not for everybody is for h.
+func (p *publication) reaches(h *subscriber, owner shard) bool {
+	return (owner == 0 || h.shard == 0 || h.shard == owner) &&
+		(p.filter == nil || p.filter.allows(h.peer)) &&
+		(p.allow == nil || p.allow(h.peer))
+}
+
 // details of the EVENT for sub: the topic where the subscription does not tell
-// it, and the publisher where it wants to be known. Nil is the common case.
+// it, and what is told of the publisher. Nil is the common case.
 func (p *publication) details(sub *subscription) wamp.Dict {
-	if sub.match == wamp.MatchExact {
-		return p.publisher
+	if sub.pattern.Match == wamp.MatchExact {
+		return p.told
 	}
-	d := make(wamp.Dict, 4)
-	maps.Copy(d, p.publisher)
-	d["topic"] = string(p.topic)
-	return d
+	if p.withTopic == nil {
+		p.withTopic = make(wamp.Dict, len(p.told)+1)
+		maps.Copy(p.withTopic, p.told)
+		p.withTopic["topic"] = string(p.topic)
+	}
+	return p.withTopic
+}
+
+// record is the event for those who keep it.
+func (p *publication) record(c *clock) *Record {
+	if p.kept != nil {
+		return p.kept
+	}
+	p.kept = &Record{
+		Position: Position{Stamp: c.next(), Publication: p.id},
+		Topic:    p.topic, Details: p.told, Payload: p.payload.Clone(), filter: p.filter,
+	}
+	if p.filter != nil {
+		p.kept.Lists = p.filter.lists
+	}
+	if p.from != nil && !p.includeMe {
+		p.kept.Publisher = p.from.Session
+	}
+	return p.kept
 }
 
 // crossing is a publication on its way over bridges: each gets it once, however

@@ -13,6 +13,7 @@ import (
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/realm"
+	"bondy/core/session"
 	"bondy/core/wamp"
 )
 
@@ -59,7 +60,8 @@ type Client struct {
 func Connect(t testing.TB, r *core.Router, s wamp.Serializer, maxMessage int) *Client {
 	t.Helper()
 	c := &Client{Conn: NewConn(s, maxMessage), t: t}
-	c.served.Go(func() { r.Serve(context.WithoutCancel(t.Context()), c.Conn) })
+	c.served.Add(1)
+	go r.Serve(context.WithoutCancel(t.Context()), c.Conn, func(session.Conn) { c.served.Done() })
 	t.Cleanup(c.Drop)
 	return c
 }

@@ -177,6 +177,9 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	}
 }
 
+// Sleep implements session.Conn: this one stays awake.
+func (c *Conn) Sleep(func()) bool { return false }
+
 // Close implements session.Conn.
 func (c *Conn) Close() {
 	c.mu.Lock()

@@ -16,101 +16,128 @@ func (s *Session) Yield(b *peer.Batch, m *wamp.Yield) error {
 			return err
 		}
 	}
-	if progress {
-		return s.yieldProgress(b, m)
-	}
-	c, err := s.take(m.Request, "YIELD")
-	if c == nil {
+	i, err := s.answered(m.Request, !progress, "YIELD")
+	if i.caller == nil {
 		return err
 	}
-	c.undelivered(b, c.result(b, m, nil))
+	if progress {
+		i.yieldProgress(b, s, m)
+		return nil
+	}
+	if c, ok := i.end(s, m.Request); ok {
+		i.undelivered(b, i.result(b, m, nil))
+		c.callee.release(b)
+	}
 	return nil
 }
 
-// yieldProgress holds the lock while it sends, so that nothing overtakes the
-// result on its way: no answer to a cancel, no timeout.
-func (s *Session) yieldProgress(b *peer.Batch, m *wamp.Yield) error {
+// answered returns whose call an answer is for, and forgets it if that is the
+// last. There is no caller if the call ended before.
+func (s *Session) answered(inv wamp.ID, final bool, what string) (invocation, error) {
 	s.invMu.Lock()
 	defer s.invMu.Unlock()
-	c := s.invs.get(m.Request)
-	if c == nil {
-		return s.unknownLocked(m.Request, "YIELD")
+	p := s.invs.get(inv)
+	if p == nil {
+		if inv > s.lastInv {
+			return invocation{}, wamp.Violationf("%s: this session was sent no INVOCATION %d", what, inv)
+		}
+		return invocation{}, nil
 	}
-	if !c.progress {
-		return nil
+	i := *p
+	if final {
+		s.invs.remove(inv)
 	}
-	status := c.result(b, m, wamp.Dict{"progress": true})
-	switch {
-	case status != peer.Sent:
-		c.giveUpLocked(b, true)
-		c.undelivered(b, status)
-	case c.timer != nil:
-		c.startTimerLocked()
+	return i, nil
+}
+
+func (i invocation) yieldProgress(b *peer.Batch, callee *Session, m *wamp.Yield) {
+	if status, c := i.progress(b, callee, m); status != peer.Sent {
+		c.abandon(b, wamp.ErrCanceled, true)
+		i.undelivered(b, status)
 	}
-	return nil
+}
+
+// progress sends a progressive result, or ends the call whose caller cannot
+// have it. It holds the lock while it sends, so that nothing overtakes the
+// result on its way: no answer to a cancel, no timeout.
+func (i invocation) progress(b *peer.Batch, callee *Session, m *wamp.Yield) (peer.Status, call) {
+	i.caller.callMu.Lock()
+	defer i.caller.callMu.Unlock()
+	c := i.awaitsLocked(callee, m.Request)
+	if c == nil || !c.progress {
+		return peer.Sent, call{}
+	}
+	if status := i.result(b, m, wamp.Dict{"progress": true}); status != peer.Sent {
+		return status, i.caller.endLocked(i.request, c)
+	}
+	c.begun = true
+	if c.due != 0 {
+		i.caller.startLocked(c)
+	}
+	return peer.Sent, call{}
 }
 
 // result queues the RESULT.
-func (c *call) result(b *peer.Batch, m *wamp.Yield, details wamp.Dict) peer.Status {
+func (i invocation) result(b *peer.Batch, m *wamp.Yield, details wamp.Dict) peer.Status {
 	f := peer.NewFrame(nil)
 	defer f.Free()
-	f.Result = wamp.Result{Request: c.request, Details: details, Payload: m.Payload}
+	f.Result = wamp.Result{Request: i.request, Details: details, Payload: m.Payload}
 	f.Set(&f.Result)
-	return c.caller.peer.Send(b, f, peer.Reply, nil)
+	return i.caller.peer.Send(b, f, peer.Reply, nil)
 }
 
 // undelivered sees to an answer that the caller did not get: what it cannot be
 // given becomes an error, and a client that does not read its results is ended.
-func (c *call) undelivered(b *peer.Batch, status peer.Status) {
+func (i invocation) undelivered(b *peer.Batch, status peer.Status) {
+	to := i.caller.peer
 	switch status {
 	case peer.TooLong:
-		c.fail(b, wamp.ErrPayloadSizeExceeded, "the answer is longer than this client accepts")
+		i.fail(b, wamp.ErrPayloadSizeExceeded, "the answer is longer than this client accepts")
 	case peer.Untranslatable:
-		c.fail(b, wamp.ErrInvalidArgument, "the answer cannot be expressed in this client's serializer "+c.caller.peer.Serializer().String())
+		i.fail(b, wamp.ErrInvalidArgument, "the answer cannot be expressed in this client's serializer "+to.Serializer().String())
 	case peer.Full:
-		if c.caller.peer.Via != nil { // many callers share the way
-			c.fail(b, wamp.ErrUnavailable, "the link to "+c.caller.peer.Via.Name+" has no room for the answer")
+		if to.Via != nil { // many callers share the way
+			i.fail(b, wamp.ErrUnavailable, "the link to "+to.Via.Name+" has no room for the answer")
 			return
 		}
-		c.caller.peer.Doom(b)
+		to.Doom(b)
 	case peer.Sent, peer.Closed, peer.Shut, peer.Dropped:
 	}
 }
 
 // Error passes a callee's error to the caller: URI, arguments and keywords as
-// they are.
+// they are, but the URI of a canceled call in one spelling. The error
+// unavailable sends the call to another callee instead (section "Call
+// Re-Routing").
 func (s *Session) Error(b *peer.Batch, m *wamp.ErrorMessage) error {
 	if m.RequestType != wamp.TypeInvocation {
 		return wamp.Violationf("ERROR for %s: a client may answer INVOCATION alone", m.RequestType)
 	}
-	c, err := s.take(m.Request, "ERROR")
-	if c == nil {
+	i, err := s.answered(m.Request, true, "ERROR")
+	if i.caller == nil {
 		return err
 	}
-	answer := &wamp.ErrorMessage{RequestType: wamp.TypeCall, Request: c.request, Error: m.Error, Payload: m.Payload}
-	f := peer.NewFrame(answer)
-	defer f.Free()
-	c.undelivered(b, c.caller.peer.Send(b, f, peer.Reply, nil))
-	return nil
-}
-
-// take ends the call of invocation id and returns it, nil when it ended before.
-func (s *Session) take(id wamp.ID, what string) (*call, error) {
-	s.invMu.Lock()
-	defer s.invMu.Unlock()
-	c := s.invs.get(id)
-	if c == nil {
-		return nil, s.unknownLocked(id, what)
+	uri := m.Error
+	switch uri {
+	case wamp.ErrUnavailable:
+		h, k := i.move(s, m.Request)
+		if k != nil {
+			h.release(b)
+			k.reroute(b, h)
+			return nil
+		}
+		if h != nil {
+			uri = wamp.ErrNoAvailableCallee
+		}
+	case "wamp.error.cancelled":
+		uri = wamp.ErrCanceled
+	default:
 	}
-	s.invs.remove(id)
-	c.finishLocked()
-	return c, nil
-}
-
-// unknownLocked tells an invocation that ended from one that never was.
-func (s *Session) unknownLocked(id wamp.ID, what string) error {
-	if id > s.lastInv {
-		return wamp.Violationf("%s: this session was sent no INVOCATION %d", what, id)
+	if c, ok := i.end(s, m.Request); ok {
+		f := peer.NewFrame(&wamp.ErrorMessage{RequestType: wamp.TypeCall, Request: i.request, Error: uri, Payload: m.Payload})
+		defer f.Free()
+		i.undelivered(b, i.caller.peer.Send(b, f, peer.Reply, nil))
+		c.callee.release(b)
 	}
 	return nil
 }

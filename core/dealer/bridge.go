@@ -1,8 +1,6 @@
 package dealer
 
 import (
-	"time"
-
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -19,31 +17,51 @@ func (s *Session) Forward(b *peer.Batch, m *wamp.Invocation, check func(procedur
 	if err != nil {
 		return err
 	}
-	o := callOptions{timeout: s.d.cfg.Load().Timeout}
-	if o.hops, err = m.Details.Int("_hops"); err != nil {
+	call := &wamp.Call{Request: m.Request, Options: m.Details, Procedure: wamp.URI(procedure), Payload: m.Payload}
+	o := callOptions{cfg: s.d.cfg.Load()}
+	if err := o.readForwarded(m.Details); err != nil {
 		return err
 	}
 	if o.hops > MaxHops {
 		return wamp.Errorf(wamp.ErrUnavailable, "call of %q crossed %d bridges", procedure, o.hops)
 	}
-	if o.progress, err = m.Details.Bool("receive_progress"); err != nil {
+	if err := check(call.Procedure); err != nil {
 		return err
 	}
-	if ms, err := m.Details.Int("timeout"); err != nil {
-		return err
-	} else if ms > 0 {
-		o.timeout = time.Duration(min(ms, maxTimeoutMS)) * time.Millisecond
+	if s.pieces != nil {
+		if known, err := s.resume(b, call); known {
+			return err
+		}
 	}
-	for _, key := range []string{"caller", "caller_authid", "caller_authrole"} {
-		if v, ok := m.Details[key]; ok {
+	return s.route(b, call, &o)
+}
+
+// readForwarded reads the details of an INVOCATION that another router made of
+// a call.
+func (o *callOptions) readForwarded(d wamp.Dict) (err error) {
+	for detail, v := range d {
+		switch detail {
+		case "_hops":
+			o.hops, err = d.Int(detail)
+		case "receive_progress":
+			o.progress, err = d.Bool(detail)
+		case "progress":
+			o.more, err = d.Bool(detail)
+		case "timeout":
+			o.timeout, err = milliseconds(d, detail)
+		case "trustlevel":
+			o.trust, err = d.Int(detail)
+		case "_routing_key":
+			err = o.readKey(detail, v)
+		case "caller", "caller_authid", "caller_authrole":
 			if o.caller == nil {
 				o.caller, o.disclose = make(wamp.Dict, 3), true
 			}
-			o.caller[key] = v
+			o.caller[detail] = v
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if err := check(wamp.URI(procedure)); err != nil {
-		return err
-	}
-	return s.route(b, &wamp.Call{Request: m.Request, Procedure: wamp.URI(procedure), Payload: m.Payload}, o)
+	return nil
 }

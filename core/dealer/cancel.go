@@ -1,8 +1,6 @@
 package dealer
 
 import (
-	"time"
-
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -29,79 +27,56 @@ func (s *Session) Cancel(b *peer.Batch, m *wamp.Cancel) error {
 	default:
 		return wamp.Violationf("CANCEL.Options.mode is %q: it must be skip, kill or killnowait", mode)
 	}
-	s.callMu.Lock()
-	c := s.calls.get(m.Request)
-	s.callMu.Unlock()
-	if c == nil {
-		return nil
-	}
-	if mode == kill && c.callee.peer.Features.Has(peer.CalleeCanceling) {
-		c.kill(b)
-	} else if c.giveUp(b, mode != skip) {
-		c.fail(b, wamp.ErrCanceled, "the call was canceled")
+	if c, ok := s.cancel(b, m.Request, mode); ok {
+		invocation{s, m.Request}.fail(b, wamp.ErrCanceled, "the call was canceled")
+		c.abandon(b, wamp.ErrCanceled, mode != skip)
 	}
 	return nil
 }
 
-// kill interrupts the callee and leaves the call to its answer.
-func (c *call) kill(b *peer.Batch) {
-	c.callee.invMu.Lock()
-	defer c.callee.invMu.Unlock()
-	if c.done || c.killed {
+// cancel ends the call, or leaves it to the callee's answer.
+func (s *Session) cancel(b *peer.Batch, request wamp.ID, mode string) (call, bool) {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	c := s.calls.get(request)
+	if c == nil {
+		return call{}, false
+	}
+	if mode != kill || c.callee == nil || !c.callee.interruptible() {
+		return s.endLocked(request, c), true
+	}
+	if !c.killed {
+		c.killed = true
+		c.interrupt(b, kill, wamp.ErrCanceled)
+	}
+	return call{}, false
+}
+
+func (h *callee) interruptible() bool { return h.sess.peer.Features.Has(peer.CalleeCanceling) }
+
+func (c *call) interrupt(b *peer.Batch, mode string, reason wamp.URI) {
+	f := peer.NewFrame(&wamp.Interrupt{Request: c.inv, Options: wamp.Dict{"mode": mode, "reason": string(reason)}})
+	defer f.Free()
+	c.callee.sess.peer.Send(b, f, peer.Reply, nil)
+}
+
+// abandon takes a call that ended from its callee, or from the queue in which
+// it waited. The caller holds no lock.
+func (c *call) abandon(b *peer.Batch, reason wamp.URI, interrupt bool) {
+	if c.callee == nil {
+		c.kept.leave()
 		return
 	}
-	c.killed = true
-	c.interruptLocked(b, kill)
-}
-
-// giveUp ends the call without the callee's answer and reports whether it was
-// still under way.
-func (c *call) giveUp(b *peer.Batch, interrupt bool) bool {
-	c.callee.invMu.Lock()
-	defer c.callee.invMu.Unlock()
-	return c.giveUpLocked(b, interrupt)
-}
-
-func (c *call) giveUpLocked(b *peer.Batch, interrupt bool) bool {
-	if c.done {
-		return false
+	if interrupt && c.callee.interruptible() {
+		c.interrupt(b, killNoWait, reason)
 	}
-	c.callee.invs.remove(c.inv)
-	c.finishLocked()
-	if interrupt && c.callee.peer.Features.Has(peer.CalleeCanceling) {
-		c.interruptLocked(b, killNoWait)
-	}
-	return true
+	c.callee.sess.forget(c.inv)
+	c.callee.release(b)
 }
 
-func (c *call) interruptLocked(b *peer.Batch, mode string) {
-	f := peer.NewFrame(&wamp.Interrupt{Request: c.inv, Options: wamp.Dict{"mode": mode}})
-	defer f.Free()
-	c.callee.peer.Send(b, f, peer.Reply, nil)
-}
-
-// startTimerLocked starts the call's timeout, or starts it again after a
-// progressive result (section "Call Timeouts").
-func (c *call) startTimerLocked() {
-	c.expiry++
-	expiry := c.expiry
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-	c.timer = time.AfterFunc(c.timeout, func() { c.expire(expiry) })
-}
-
-// expire runs in the timer's goroutine.
-func (c *call) expire(expiry uint64) {
-	b := peer.NewBatch(c.caller.d.cfg.Load().Counters)
-	defer b.Flush()
-	if c.expired(b, expiry) {
-		c.fail(b, wamp.ErrTimeout, "no answer within "+c.timeout.String())
-	}
-}
-
-func (c *call) expired(b *peer.Batch, expiry uint64) bool {
-	c.callee.invMu.Lock()
-	defer c.callee.invMu.Unlock()
-	return c.expiry == expiry && c.giveUpLocked(b, true)
+// forget drops an invocation whose answer nobody awaits.
+func (s *Session) forget(inv wamp.ID) {
+	s.invMu.Lock()
+	defer s.invMu.Unlock()
+	s.invs.remove(inv)
 }

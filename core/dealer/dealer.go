@@ -1,12 +1,17 @@
 // Package dealer routes calls (section "Remote Procedure Calls" and the parts
 // of the advanced profile named at each function). It has no goroutines of its
-// own but the timers of calls that asked for a timeout, and does no I/O: its
-// methods run in the goroutine of the session that asks.
+// own but the one timer of calls with a timeout, and does no I/O: its methods
+// run in the goroutine of the session that asks.
 //
-// Lock order: Dealer.mu, the index's writer lock, then registration.mu; and on
-// the way of a call the callee's Session.invMu, then the caller's
-// Session.callMu, then a queue lock. A call that has begun is guarded by its
-// callee's invMu.
+// A call belongs to its caller: its record lies in the table of the caller's
+// session, under callMu, for as long as it lasts and wherever it goes. A
+// callee's session keeps for each INVOCATION whose call it is. Both are found
+// by id alone, and an answer, a cancel or a timeout that comes late finds
+// nothing, or a record that names another invocation.
+//
+// Lock order: Dealer.mu, the index's writer lock, then registration.mu; on the
+// way of a call the callee's Session.invMu or registration.mu, then the
+// caller's Session.callMu, then timers.mu or a queue lock.
 package dealer
 
 import (
@@ -25,6 +30,8 @@ type Config struct {
 	ID func(wamp.Match, wamp.URI) wamp.ID
 	// Counters are the node's message counts.
 	Counters *peer.Counters
+	// Events is told of registrations; nil tells nobody.
+	Events Events
 	// MaxRegistrations and MaxCalls bound what one session may hold and have
 	// under way; 0 means no bound.
 	MaxRegistrations, MaxCalls int
@@ -34,22 +41,29 @@ type Config struct {
 	// NoDisclosure refuses callers that ask to be disclosed and callees that
 	// ask for it.
 	NoDisclosure bool
+	// Features says what must be announced.
+	Features FeaturePolicy
 }
 
 // Dealer holds the registrations of a realm and the calls under way. Safe for
 // concurrent use.
 type Dealer struct {
-	cfg   atomic.Pointer[Config]
-	index pattern.Index[*registration]
+	cfg    atomic.Pointer[Config]
+	index  pattern.Index[*registration]
+	timers timers
+	pool   sync.Pool // of *kept
 
 	mu        sync.Mutex // held by the one who changes registrations
 	byID      map[wamp.ID]*registration
 	observers map[*observer]struct{}
+	joined    uint64 // callees so far
 }
 
 // New makes a dealer without registrations.
 func New(cfg Config) *Dealer {
 	d := &Dealer{byID: make(map[wamp.ID]*registration), observers: make(map[*observer]struct{})}
+	d.timers.start, d.timers.fire = time.Now(), d.expire
+	d.pool.New = func() any { return new(kept) }
 	d.Configure(cfg)
 	return d
 }
@@ -68,17 +82,23 @@ func (d *Dealer) Registrations() int {
 // methods belong to the goroutine that serves the peer, which calls Leave when
 // it is done.
 type Session struct {
-	d    *Dealer
-	peer *peer.Peer
-	held map[wamp.ID]*callee
+	d      *Dealer
+	peer   *peer.Peer
+	held   map[wamp.ID]*callee // guarded by Dealer.mu
+	pieces *pieces             // nil until a call comes in pieces; then guarded by callMu
 
 	callMu sync.Mutex
-	calls  table // what this session called, by CALL.Request
+	calls  table[call] // what this session called, by CALL.Request
+	wake   tick        // when the timers look at calls next; 0 means never
+	bytes  int         // of what is kept for calls
 
 	invMu   sync.Mutex
 	left    bool
-	lastInv wamp.ID // the id of the latest INVOCATION
-	invs    table   // what this session is to answer, by INVOCATION.Request
+	lastInv wamp.ID           // the id of the latest INVOCATION
+	invs    table[invocation] // what this session is to answer, by INVOCATION.Request
+
+	due   tick // guarded, as is place, by timers.mu
+	place int
 }
 
 // Join makes p known to the dealer.
@@ -97,34 +117,43 @@ func (s *Session) Awaited() int {
 // for it and interrupts the callees that work for it. The peer's queue is
 // closed already.
 func (s *Session) Leave(b *peer.Batch) {
-	for _, h := range s.held {
-		s.d.remove(b, h)
-	}
-	s.held = nil
+	s.withdraw(b)
 	uri, text := wamp.ErrCanceled, "the callee left before it answered"
 	if s.peer.Via != nil {
 		uri, text = wamp.ErrNetworkFailure, "the link to "+s.peer.Via.Name+" went down before the answer came"
 	}
-	for _, c := range s.leaveCallee() {
-		c.fail(b, uri, text)
-	}
-	s.callMu.Lock()
-	calls := s.calls.drain()
-	s.callMu.Unlock()
-	for _, c := range calls {
-		c.giveUp(b, true)
+	s.leaveCallee(func(id wamp.ID, i invocation) {
+		if c, ok := i.end(s, id); ok {
+			i.fail(b, uri, text)
+			c.callee.release(b)
+		}
+	})
+	for _, e := range s.leaveCaller() {
+		e.call.abandon(b, wamp.ErrCanceled, true)
 	}
 }
 
-// leaveCallee takes all calls that the session was to answer.
-func (s *Session) leaveCallee() []*call {
+// leaveCallee takes all that the session was to answer, in order.
+func (s *Session) leaveCallee(f func(wamp.ID, invocation)) {
 	s.invMu.Lock()
-	defer s.invMu.Unlock()
 	s.left = true
-	calls := s.invs.drain()
-	for _, c := range calls {
-		c.finishLocked()
+	invs := s.invs
+	s.invs = table[invocation]{}
+	s.invMu.Unlock()
+	for id, i := range invs.sorted() {
+		f(id, *i)
 	}
+}
+
+// leaveCaller ends all calls of the session.
+func (s *Session) leaveCaller() []ended {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	var calls []ended
+	for id, c := range s.calls.sorted() {
+		calls = append(calls, ended{id, s.endLocked(id, c)})
+	}
+	s.d.timers.set(s, 0)
 	return calls
 }
 

@@ -2,6 +2,8 @@ package dealer
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"bondy/core/peer"
 	"bondy/core/wamp"
@@ -15,41 +17,70 @@ type registration struct {
 	id      wamp.ID
 	match   wamp.Match
 	uri     wamp.URI
-	holders peer.Holders // guarded by Dealer.mu
+	holders peer.Holders // guarded, as is created, by Dealer.mu
+	created time.Time    // when the first callee of this node came
 
-	mu      sync.Mutex
-	local   group
-	bridged group
+	// sole is the callee that gets every call, if there is no choice.
+	sole atomic.Pointer[callee]
+
+	mu          sync.Mutex
+	local       group
+	bridged     group
+	waiting     waiting
+	maxWaiting  int
+	dispatching bool // somebody gives waiting calls to callees
 }
 
 // callee is one session's hold on a registration.
 type callee struct {
 	reg            *registration
 	sess           *Session
-	pos            int // in its group
+	joined         uint64 // the order of registration
 	gate           peer.Gate
 	discloseCaller bool
 	forwardTimeout bool
+	sessionInfo    string // the detail that tells of the caller's session
+	maxWaiting     int    // of the registration, if this is its first callee
+	limit          int    // most calls at a time; 0 means no limit
+	counts         bool   // load is counted
+
+	pos, load int // in its group; guarded by registration.mu
 }
 
-// add makes h a callee, or says why it cannot be one.
-func (r *registration) add(h *callee, policy invoke) error {
+// outcome is what became of looking for a callee.
+type outcome uint8
+
+const (
+	nobody   outcome = iota // may have the call
+	keyless                 // the call lacks the key by which it goes
+	busy                    // all who may have it are full
+	callable                // there is one
+)
+
+// add makes h a callee, or says why it cannot be one. A forced one sets the
+// terms anew.
+func (r *registration) add(h *callee, policy invoke, force bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g := r.group(h)
-	if g == &r.local && g.live > 0 {
+	if g == &r.local && g.live > 0 && !force {
 		switch {
 		case g.policy == single && policy == single:
 			return wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already", r.uri)
 		case g.policy != policy:
-			return wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already with another invocation policy", r.uri)
+			return wamp.Errorf(wamp.ErrProcedureExists, "%q is registered already with the invocation policy %s", r.uri, g.policy)
 		}
 	}
-	if g.live == 0 {
+	if g.live == 0 || force {
 		g.policy = policy
+		if g == &r.local {
+			r.maxWaiting = h.maxWaiting
+		}
 	}
 	h.reg = r
+	h.counts = h.limit > 0 || policy == leastLoaded || policy == leastOfTwo
 	g.add(h)
+	r.settleLocked()
 	return nil
 }
 
@@ -58,6 +89,7 @@ func (r *registration) remove(h *callee) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.group(h).remove(h)
+	r.settleLocked()
 	return r.local.live+r.bridged.live > 0
 }
 
@@ -68,136 +100,89 @@ func (r *registration) group(h *callee) *group {
 	return &r.local
 }
 
-// pick chooses the callee of a call that came over via, nil if there is none.
-func (r *registration) pick(procedure wamp.URI, via *peer.Bridge) *callee {
+// settleLocked finds out whether there is a choice of callees.
+func (r *registration) settleLocked() {
+	g := &r.local
+	if g.live != 1 || r.bridged.live > 0 && g.policy != single || g.policy == jumpHash || r.waiting.n > 0 || r.dispatching {
+		r.sole.Store(nil)
+		return
+	}
+	if h := g.list[g.nth(0)]; !h.counts {
+		r.sole.Store(h)
+	}
+}
+
+// pick chooses the callee of a call that came over via and takes a place in
+// its load.
+func (r *registration) pick(procedure wamp.URI, via *peer.Bridge, o *callOptions) (*callee, outcome) {
+	if h := r.sole.Load(); h != nil {
+		return h, callable
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if h := r.local.pick(procedure, via); h != nil {
-		return h
+	if r.waiting.n > 0 || r.dispatching {
+		return nil, busy // behind those that wait
 	}
-	return r.bridged.pick(procedure, via)
+	return r.pickLocked(procedure, via, o)
+}
+
+func (r *registration) pickLocked(procedure wamp.URI, via *peer.Bridge, o *callOptions) (*callee, outcome) {
+	g := &r.local
+	h, found := g.pick(procedure, via, o)
+	if found == nobody || found == busy {
+		g = &r.bridged
+		bridged, also := g.pick(procedure, via, o)
+		h, found = bridged, max(found, also)
+	}
+	if h != nil {
+		o.spare = r.local.live+r.bridged.live > 1 && g.policy != single
+		if h.counts {
+			h.load++
+		}
+	}
+	return h, found
 }
 
 // others lists the callees but h, for a call that h could not take.
 func (r *registration) others(h *callee, procedure wamp.URI, via *peer.Bridge) []*callee {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.bridged.others(r.local.others(nil, h, procedure, via), h, procedure, via)
+	return r.bridged.after(r.local.after(nil, h, procedure, via), h, procedure, via)
 }
 
-// policy is the one by which callees are picked now.
-func (r *registration) policy() invoke {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.local.live > 0 {
-		return r.local.policy
-	}
-	return r.bridged.policy
+// takes reports whether h may have a call of the procedure that came over via.
+func (h *callee) takes(procedure wamp.URI, via *peer.Bridge) bool {
+	to := h.sess.peer
+	return to.Via == nil || to.Via != via && to.Procedures(procedure)
 }
 
-// Register makes the session a callee of m's procedure under match, whose URI
-// the caller has checked, and queues REGISTERED.
-func (s *Session) Register(b *peer.Batch, m *wamp.Register, match wamp.Match) error {
-	h, policy, err := s.readRegister(m)
-	if err != nil {
-		return err
+func (h *callee) full() bool { return h.limit > 0 && h.load >= h.limit }
+
+// reserve takes a place in h's load if it has one.
+func (h *callee) reserve() bool {
+	if !h.counts {
+		return true
 	}
-	id := s.d.cfg.Load().ID(match, m.Procedure)
-	if _, twice := s.held[id]; twice {
-		return wamp.Errorf(wamp.ErrProcedureExists, "this session has registered %q already", m.Procedure)
+	h.reg.mu.Lock()
+	defer h.reg.mu.Unlock()
+	if h.full() {
+		return false
 	}
-	if limit := s.d.cfg.Load().MaxRegistrations; limit > 0 && len(s.held) >= limit {
-		return wamp.Errorf(wamp.ErrUnavailable, "this session holds %d registrations, the most it may", limit)
-	}
-	if err := s.d.add(b, id, match, m.Procedure, policy, h); err != nil {
-		return err
-	}
-	if s.held == nil {
-		s.held = make(map[wamp.ID]*callee)
-	}
-	s.held[id] = h
-	f := peer.NewFrame(&wamp.Registered{Request: m.Request, Registration: id})
-	defer f.Free()
-	s.peer.Open(b, f, &h.gate)
-	return nil
+	h.load++
+	return true
 }
 
-// RegistrationID is the id of a registration, whether or not it exists.
-func (s *Session) RegistrationID(match wamp.Match, procedure wamp.URI) wamp.ID {
-	return s.d.cfg.Load().ID(match, procedure)
+// release gives back a place in h's load, which a waiting call may take.
+func (h *callee) release(b *peer.Batch) {
+	if h.counts && h.vacate() {
+		h.sess.d.dispatch(b, h.reg)
+	}
 }
 
-func (s *Session) readRegister(m *wamp.Register) (*callee, invoke, error) {
-	h := &callee{sess: s}
-	name, err := m.Options.String("invoke")
-	if err != nil {
-		return nil, 0, err
-	}
-	policy, err := parseInvoke(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	if h.discloseCaller, err = m.Options.Bool("disclose_caller"); err != nil {
-		return nil, 0, err
-	}
-	if h.discloseCaller && s.d.cfg.Load().NoDisclosure {
-		return nil, 0, wamp.Errorf(wamp.ErrDiscloseMeDisallowed, "this realm does not disclose callers")
-	}
-	if h.forwardTimeout, err = m.Options.Bool("forward_timeout"); err != nil {
-		return nil, 0, err
-	}
-	return h, policy, nil
-}
-
-// add makes h a callee; its gate is still shut, so that no invocation precedes
-// REGISTERED.
-func (d *Dealer) add(b *peer.Batch, id wamp.ID, match wamp.Match, uri wamp.URI, policy invoke, h *callee) (err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.index.Update(match, uri, func(r *registration, ok bool) (*registration, bool) {
-		if !ok {
-			if other, taken := d.byID[id]; taken {
-				err = wamp.Errorf(wamp.ErrUnavailable, "the id of this procedure is taken by %s %q", other.match, other.uri)
-				return nil, false
-			}
-			r = &registration{id: id, match: match, uri: uri}
-			d.byID[id] = r
-		}
-		err = r.add(h, policy)
-		return r, true
-	})
-	if err == nil {
-		d.notifyLocked(b, h.reg, h.reg.holders.Add(h.sess.peer.Via))
-	}
-	return err
-}
-
-// Unregister withdraws the session from a registration and queues
-// UNREGISTERED, after which no invocation of it follows. Invocations that the
-// session has already may still be answered.
-func (s *Session) Unregister(b *peer.Batch, m *wamp.Unregister) error {
-	h, ok := s.held[m.Registration]
-	if !ok {
-		return wamp.Errorf(wamp.ErrNoSuchRegistration, "this session holds no registration %d", m.Registration)
-	}
-	delete(s.held, m.Registration)
-	s.d.remove(b, h)
-	f := peer.NewFrame(&wamp.Unregistered{Request: m.Request})
-	defer f.Free()
-	s.peer.Shut(b, f, &h.gate)
-	return nil
-}
-
-func (d *Dealer) remove(b *peer.Batch, h *callee) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := h.reg
-	d.index.Update(r.match, r.uri, func(*registration, bool) (*registration, bool) {
-		if r.remove(h) {
-			return r, true
-		}
-		delete(d.byID, r.id)
-		return nil, false
-	})
-	d.notifyLocked(b, r, r.holders.Remove(h.sess.peer.Via))
+// vacate reports whether calls wait.
+func (h *callee) vacate() bool {
+	h.reg.mu.Lock()
+	defer h.reg.mu.Unlock()
+	h.load--
+	return h.reg.waiting.n > 0
 }

@@ -111,6 +111,13 @@ func (x *Index[V]) All(yield func(wamp.Match, wamp.URI, V) bool) {
 	}
 }
 
+// Below calls yield with the entries under policy m whose text begins with
+// prefix, in byte order, until it returns false. What comes or goes meanwhile
+// is seen perhaps.
+func (x *Index[V]) Below(m wamp.Match, prefix wamp.URI, yield func(wamp.URI, V) bool) {
+	x.trees[m].Load().below(string(prefix), func(u []byte, v V) bool { return yield(wamp.URI(u), v) })
+}
+
 // Len is how many entries there are.
 func (x *Index[V]) Len() int { return int(x.size.Load()) }
 

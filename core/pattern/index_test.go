@@ -146,6 +146,32 @@ func TestAllStops(t *testing.T) {
 
 // A URI may be as deep as its length allows: 1024 nested prefixes, 513
 // components of which each is literal in one pattern and free in another.
+func TestBelow(t *testing.T) {
+	x := index(entry{wamp.MatchExact, "com.a"}, entry{wamp.MatchExact, "com.a.b"}, entry{wamp.MatchExact, "com.ab"},
+		entry{wamp.MatchExact, "com.b"}, entry{wamp.MatchPrefix, "com.a"})
+	for prefix, want := range map[wamp.URI]string{
+		"": "com.a com.a.b com.ab com.b", "com.a": "com.a com.a.b com.ab", "com.a.": "com.a.b", "com.ab": "com.ab",
+		"co": "com.a com.a.b com.ab com.b", "com.c": "", "com.a.b.c": "", "d": "",
+	} {
+		var got []string
+		x.Below(wamp.MatchExact, prefix, func(u wamp.URI, e *entry) bool {
+			if e.uri != u {
+				t.Errorf("entry %q under %q", e.uri, u)
+			}
+			got = append(got, string(u))
+			return true
+		})
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("below %q: %s, want %s", prefix, s, want)
+		}
+	}
+	n := 0
+	x.Below(wamp.MatchExact, "", func(wamp.URI, *entry) bool { n++; return n < 2 })
+	if n != 2 {
+		t.Errorf("%d entries seen, want 2", n)
+	}
+}
+
 func TestLongestURIs(t *testing.T) {
 	u := wamp.URI(strings.Repeat("a.", wamp.MaxURILength/2-1) + "aa")
 	var x pattern.Index[*entry]

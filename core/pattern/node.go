@@ -123,3 +123,17 @@ func (n *node[V]) all(above []byte, yield func([]byte, V) bool) bool {
 	}
 	return true
 }
+
+// below is all for the patterns that begin with prefix.
+func (n *node[V]) below(prefix string, yield func([]byte, V) bool) {
+	var above []byte
+	for n != nil && !strings.HasPrefix(n.text(), prefix) {
+		rest, below := strings.CutPrefix(prefix, n.text())
+		if !below {
+			return
+		}
+		above = append(above, n.text()...)
+		n, prefix = n.kid(rest[0]), rest
+	}
+	n.all(above, yield)
+}

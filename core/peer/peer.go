@@ -11,6 +11,10 @@ type Peer struct {
 	AuthID, AuthRole string
 	// Features are what the peer announced.
 	Features Features
+	// Trust is the level that the realm gives to what the peer publishes and
+	// calls (sections "Publication Trust Levels" and "Call Trust Levels"), told
+	// to receivers; 0 is not told.
+	Trust int
 	// Via is the bridge that the peer speaks for, nil for a session of this
 	// node's own. What came in by a bridge does not go out by it.
 	Via *Bridge
@@ -46,6 +50,12 @@ const (
 	CalleeProgressiveResults
 	CalleeCanceling
 	CalleeTimeout
+	CalleeProgressiveInvocations
+	CalleeRevocation
+	CalleeRerouting
+	CallerProgressiveResults
+	CallerProgressiveInvocations
+	SubscriptionRevocation
 )
 
 // Has reports whether all of want was announced.
@@ -70,19 +80,11 @@ func ParseFeatures(details wamp.Dict) (Features, error) {
 			return 0, err
 		}
 		f |= bit
-		if bit != Callee {
-			continue
-		}
 		features, err := role.Dict("features")
 		if err != nil {
 			return 0, err
 		}
-		for feature, bit := range map[string]Features{
-			"progressive_call_results": CalleeProgressiveResults,
-			"call_canceling":           CalleeCanceling,
-			"call_cancelling":          CalleeCanceling, //nolint:misspell // older clients spell it so
-			"call_timeout":             CalleeTimeout,
-		} {
+		for feature, bit := range featuresOf(bit) {
 			if on, _ := features[feature].(bool); on {
 				f |= bit
 			}
@@ -92,4 +94,29 @@ func ParseFeatures(details wamp.Dict) (Features, error) {
 		return 0, wamp.Violationf("HELLO.Details.roles must announce at least one of publisher, subscriber, caller, callee")
 	}
 	return f, nil
+}
+
+// featuresOf are the features of a role that the router acts on.
+func featuresOf(role Features) map[string]Features {
+	switch role {
+	case Subscriber:
+		return map[string]Features{"subscription_revocation": SubscriptionRevocation}
+	case Callee:
+		return map[string]Features{
+			"progressive_call_results":     CalleeProgressiveResults,
+			"call_canceling":               CalleeCanceling,
+			"call_cancelling":              CalleeCanceling, //nolint:misspell // older clients spell it so
+			"call_timeout":                 CalleeTimeout,
+			"progressive_call_invocations": CalleeProgressiveInvocations,
+			"registration_revocation":      CalleeRevocation,
+			"call_reroute":                 CalleeRerouting,
+		}
+	case Caller:
+		return map[string]Features{
+			"progressive_call_results":     CallerProgressiveResults,
+			"progressive_call_invocations": CallerProgressiveInvocations,
+		}
+	default:
+		return nil
+	}
 }

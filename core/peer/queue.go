@@ -141,19 +141,60 @@ func (q *Queue) Reply(b *Batch, f *Frame) {
 	}
 }
 
-// Open queues f and opens gate in one step.
-func (q *Queue) Open(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, true) }
-
-// Shut shuts gate and queues f in one step.
-func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) { q.turn(b, f, gate, false) }
-
-func (q *Queue) turn(b *Batch, f *Frame, gate *Gate, open bool) {
+// Open queues f and opens gate in one step, with events right behind f. Those
+// that find no room are dropped and counted.
+func (q *Queue) Open(b *Batch, f *Frame, gate *Gate, events ...*Frame) {
+	for _, e := range events {
+		if _, err := e.in(q.serializer); err != nil {
+			q.counters.Dropped[DropUntranslatable].Add(1)
+		}
+	}
 	msg, err := f.in(q.serializer)
 	waiting := q.lock()
 	defer q.mu.Unlock()
-	gate.open = open
+	gate.open = true
 	if err != nil || q.appendLocked(b, f.msg.Type(), msg, waiting, Control) != Sent {
 		gate.open = false
+		q.doomLocked(b)
+	}
+	for _, e := range events {
+		q.followLocked(b, e)
+	}
+}
+
+// followLocked queues an event behind what opened its gate. A receiver that had
+// no chance to read is not ended for being slow.
+func (q *Queue) followLocked(b *Batch, e *Frame) {
+	msg := e.encoded[q.serializer]
+	if msg.msg == nil || q.closed {
+		return
+	}
+	waiting := q.sink.Buffered()
+	if waiting > q.limits.Hard {
+		q.counters.Dropped[DropSlow].Add(1)
+		return
+	}
+	switch q.appendLocked(b, e.msg.Type(), msg, waiting, Reply) {
+	case Full:
+		q.counters.Dropped[DropBudget].Add(1)
+	case TooLong:
+		q.counters.Dropped[DropTooLong].Add(1)
+	case Sent, Shut, Closed, Dropped, Untranslatable:
+	}
+}
+
+// Shut shuts gate and queues f in one step. With f nil the receiver is told
+// nothing.
+func (q *Queue) Shut(b *Batch, f *Frame, gate *Gate) {
+	var msg encoded
+	var err error
+	if f != nil {
+		msg, err = f.in(q.serializer)
+	}
+	waiting := q.lock()
+	defer q.mu.Unlock()
+	gate.open = false
+	if f != nil && (err != nil || q.appendLocked(b, f.msg.Type(), msg, waiting, Control) != Sent) {
 		q.doomLocked(b)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,8 @@ import (
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/dealer"
+	"bondy/core/meta"
+	"bondy/core/mgmt"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/wamp"
@@ -36,8 +37,28 @@ type Config struct {
 	// CallTimeout ends calls that name none, MaxCallTimeout caps what callers
 	// ask for; 0 means none.
 	CallTimeout, MaxCallTimeout time.Duration
+	Routing
 	// Most that one session may hold; 0 means no bound.
 	MaxSubscriptions, MaxRegistrations, MaxCalls int
+	// OpenHistory gives the History of a rule that wants a disk; where it is
+	// nil, memory serves.
+	OpenHistory func(broker.HistoryRule) broker.History
+}
+
+// Routing is how a realm treats messages, where realms differ. A store keeps it
+// as it is.
+type Routing struct {
+	// Features says what sessions may do that they did not announce.
+	Features dealer.FeaturePolicy `json:"features,omitempty"`
+	// NoDisclosure refuses whoever asks to be disclosed, and callees that ask
+	// for it.
+	NoDisclosure bool `json:"no_disclosure,omitempty"`
+	// Trust is the trust level of sessions by authrole; 0 is not told.
+	Trust map[string]int `json:"trust,omitempty"`
+	// History names the topics whose events are kept, Retention bounds what
+	// publishers ask to be retained.
+	History   []broker.HistoryRule `json:"history,omitempty"`
+	Retention broker.Retention     `json:"retention"`
 }
 
 // Policy is what may change while the realm lives: a session takes the
@@ -47,12 +68,7 @@ type Policy struct {
 	Queue             peer.Limits
 	StrictURIs        bool
 	RefuseConnections bool
-}
-
-// Member is a session in the table of its realm.
-type Member interface {
-	// Goodbye asks the client to leave for the given reason; it does not block.
-	Goodbye(reason wamp.URI, message string)
+	Trust             map[string]int
 }
 
 // Realm is a routing domain of its own. Safe for concurrent use.
@@ -61,25 +77,33 @@ type Realm struct {
 	Broker *broker.Broker
 	Dealer *dealer.Dealer
 	Access *rbac.Authorizer
+	// Procedures are those that the router itself answers.
+	Procedures mgmt.Table
+	// Events tells of sessions, subscriptions and registrations.
+	Events *meta.Events
 
 	broker broker.Config // without what Apply changes
 	dealer dealer.Config
 	salt   []byte // from which the salts of logins derive
 	policy atomic.Pointer[Policy]
 
-	mu       sync.Mutex
-	sessions map[wamp.ID]Member
+	mu       sync.RWMutex
+	sessions map[wamp.ID]*meta.Session
+	bridges  map[wamp.ID]Member
 	closed   bool
 }
 
 // New makes a realm. idKey is the secret from which the cluster derives
 // subscription and registration ids; counters are the node's.
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
-	r := &Realm{URI: cfg.URI, sessions: make(map[wamp.ID]Member)}
+	r := &Realm{URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]Member)}
 	r.salt = SaltKey(idKey, cfg.URI)
-	r.broker = broker.Config{ID: r.ids(idKey, "subscription")}
+	r.broker = broker.Config{ID: r.ids(idKey, "subscription"), Counters: counters}
 	r.dealer = dealer.Config{ID: r.ids(idKey, "registration"), Counters: counters}
 	r.Broker, r.Dealer = broker.New(r.broker), dealer.New(r.dealer)
+	r.Events = meta.NewEvents(r.Broker, r.mayHear)
+	r.broker.Events, r.dealer.Events = r.Events.Subscriptions(), r.Events.Registrations()
+	meta.Register(&r.Procedures, r, r.Broker, r.Dealer)
 	var err error
 	if r.Access, err = rbac.New(cfg.Access); err != nil {
 		return nil, fmt.Errorf("realm %s: %w", cfg.URI, err)
@@ -103,72 +127,23 @@ func (r *Realm) Apply(cfg Config) error {
 		return fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
 	b, d := r.broker, r.dealer
-	b.MaxSubscriptions = cfg.MaxSubscriptions
+	b.MaxSubscriptions, b.History, b.Retention = cfg.MaxSubscriptions, cfg.History, cfg.Retention
+	b.OpenHistory = cfg.OpenHistory
 	d.MaxRegistrations, d.MaxCalls = cfg.MaxRegistrations, cfg.MaxCalls
 	d.Timeout, d.MaxTimeout = cfg.CallTimeout, cfg.MaxCallTimeout
+	d.Features = cfg.Features
+	b.NoDisclosure, d.NoDisclosure = cfg.NoDisclosure, cfg.NoDisclosure
 	r.Broker.Configure(b)
 	r.Dealer.Configure(d)
 	r.policy.Store(&Policy{
 		Auth: a, Queue: cfg.Queue,
-		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections,
+		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, Trust: cfg.Trust,
 	})
 	return nil
 }
 
 // Policy is the present policy; immutable.
 func (r *Realm) Policy() *Policy { return r.policy.Load() }
-
-// ErrClosed is returned by Join when the realm is going away.
-var ErrClosed = errors.New("realm closed")
-
-// ErrTaken is returned by Join when a session has the id already.
-var ErrTaken = errors.New("session id taken")
-
-// Join puts a session into the table.
-func (r *Realm) Join(id wamp.ID, m Member) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return ErrClosed
-	}
-	if _, ok := r.sessions[id]; ok {
-		return ErrTaken
-	}
-	r.sessions[id] = m
-	return nil
-}
-
-// Leave takes a session out of the table.
-func (r *Realm) Leave(id wamp.ID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.sessions, id)
-}
-
-// Sessions is the number of sessions.
-func (r *Realm) Sessions() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.sessions)
-}
-
-// Close refuses new sessions and says goodbye to all there are.
-func (r *Realm) Close(reason wamp.URI, message string) {
-	for _, m := range r.shut() {
-		m.Goodbye(reason, message)
-	}
-}
-
-func (r *Realm) shut() []Member {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	members := make([]Member, 0, len(r.sessions))
-	for _, m := range r.sessions {
-		members = append(members, m)
-	}
-	return members
-}
 
 // ids derives ids that every node of a cluster computes alike: 1 + 53 bits of
 // an HMAC over realm, kind, match and URI.

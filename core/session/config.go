@@ -2,6 +2,7 @@ package session
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"bondy/core/codec"
@@ -20,11 +21,37 @@ type Config struct {
 	// Agent is what WELCOME says of this router.
 	Agent string
 	// Joined is told when a connection begins and ends to carry a session.
-	Joined   func(c Conn, joined bool)
+	Joined func(c Conn, joined bool)
+	// Left is told when a connection has ended.
+	Left     func(c Conn)
 	Codec    codec.Limits
 	Budget   *peer.Budget
 	Counters *peer.Counters
 	Log      *slog.Logger
+
+	announce sync.Once
+	roles    map[string]any
+	kits     [wamp.NumSerializers]sync.Pool // of *kit
+}
+
+// announced is what every WELCOME says of the roles.
+func (c *Config) announced() map[string]any {
+	c.announce.Do(func() { c.roles = roles() })
+	return c.roles
+}
+
+// kit is what a connection needs to handle messages, and gives back when it
+// sleeps.
+type kit struct {
+	decoder *codec.Decoder
+	batch   *peer.Batch
+}
+
+func (c *Config) kit(s wamp.Serializer) *kit {
+	if k, ok := c.kits[s].Get().(*kit); ok {
+		return k
+	}
+	return &kit{codec.NewDecoder(s, c.Codec), peer.NewBatch(c.Counters)}
 }
 
 // roles is what WELCOME announces: exactly what works (section "Feature
@@ -38,9 +65,12 @@ func roles() map[string]any {
 		return map[string]any{"features": m}
 	}
 	return map[string]any{
-		"broker": features("publisher_identification", "publisher_exclusion", "subscriber_blackwhite_listing",
-			"pattern_based_subscription"),
-		"dealer": features("caller_identification", "call_timeout", "call_canceling", "progressive_call_results",
-			"pattern_based_registration", "shared_registration"),
+		"broker": features("publisher_identification", "publication_trustlevels", "publisher_exclusion", "subscriber_blackwhite_listing",
+			"pattern_based_subscription", "session_meta_api", "subscription_meta_api", "event_history",
+			"subscription_revocation", "event_retention",
+			"sharded_subscription", "shareded_subscriptions"), // the specification has the second spelling
+		"dealer": features("caller_identification", "call_trustlevels", "call_timeout", "call_canceling", "progressive_call_results",
+			"pattern_based_registration", "shared_registration", "session_meta_api", "registration_meta_api",
+			"testament_meta_api", "registration_revocation"),
 	}
 }

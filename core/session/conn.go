@@ -2,21 +2,28 @@ package session
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/netip"
 	"time"
 
 	"bondy/core/peer"
 )
 
+// ErrIdle is what ReadMessage returns when a connection may fall asleep:
+// nothing was received for some time and nothing is left of what was.
+var ErrIdle = errors.New("nothing received for some time")
+
 // Conn is one connection that carries whole WAMP messages, made by a
-// transport. ReadMessage, OnWait and SetReadDeadline belong to the one
+// transport. ReadMessage, OnWait, SetReadDeadline and Sleep belong to the one
 // goroutine that serves the session; Close may be called from any.
 type Conn interface {
 	peer.Sink
 	// ReadMessage returns the next message. The bytes are valid until the
 	// next call. An error ends the connection: io.EOF when the other side
 	// closed it in order, a *wamp.Error when it broke the transport's rules
-	// (the transport has then said so in its own way where it can).
+	// (the transport has then said so in its own way where it can); all but
+	// ErrIdle, which it returns only once Sleep was called and while no
+	// deadline is set.
 	ReadMessage() ([]byte, error)
 	// OnWait sets the function that ReadMessage calls each time before it
 	// would wait for the network.
@@ -29,6 +36,12 @@ type Conn interface {
 	// connection, as one above the transport's own limit does; 0 lifts it
 	// back to that.
 	SetReadLimit(bytes int)
+	// Sleep gives back what reading needs and calls wake on a goroutine of its
+	// own, once, when there may be something to read or Close was called. Until
+	// then nobody may use what belongs to the goroutine that serves. It reports
+	// false, and does not call wake, if the connection has to stay awake for
+	// now. Sending is not affected.
+	Sleep(wake func()) bool
 	// Close says the transport's farewell, gives what was appended a few
 	// seconds to leave, and closes. It does not block, ends a pending
 	// ReadMessage, and may be called more than once.

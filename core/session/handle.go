@@ -53,10 +53,11 @@ func (s *Session) call(m *wamp.Call) error {
 		return err
 	}
 	err := s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
-	if err == nil && m.Procedure.Reserved() {
-		err = wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", m.Procedure)
-	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case m.Procedure.Reserved():
+		err = s.ask(m)
+	default:
 		err = s.route(func() error { return s.dealer.Call(s.batch, m) })
 	}
 	return s.fail(m.Type(), m.Request, err)

@@ -109,10 +109,11 @@ func (s *Session) welcome(who *auth.Identity, features peer.Features) error {
 	s.queue = peer.NewQueue(s.conn, &s.policy.Queue, s.cfg.Budget, s.cfg.Counters, s.conn.Close)
 	s.peer = &peer.Peer{
 		Session: s.id, AuthID: who.AuthID, AuthRole: who.AuthRole,
-		Features: features, Queue: s.queue,
+		Features: features, Trust: s.policy.Trust[who.AuthRole], Queue: s.queue,
 	}
+	s.member = s.describe()
 	details := wamp.Dict{
-		"realm": string(s.realm.URI), "agent": s.cfg.Agent, "roles": roles(),
+		"realm": string(s.realm.URI), "agent": s.cfg.Agent, "roles": s.cfg.announced(),
 		"authid": who.AuthID, "authrole": who.AuthRole,
 		"authmethod": who.AuthMethod, "authprovider": who.AuthProvider,
 	}
@@ -123,16 +124,19 @@ func (s *Session) welcome(who *auth.Identity, features peer.Features) error {
 		return err
 	}
 	s.broker, s.dealer = s.realm.Broker.Join(s.peer), s.realm.Dealer.Join(s.peer)
-	s.log = s.log.With(slog.String("realm", string(s.realm.URI)), slog.Uint64("session", uint64(s.id)))
-	s.log.Debug("session opened", slog.String("authid", who.AuthID), slog.String("authmethod", who.AuthMethod))
-	return nil
+	s.cfg.Log.Debug("session opened", slog.Any("", s),
+		slog.String("authid", who.AuthID), slog.String("authmethod", who.AuthMethod))
+	return s.route(func() error {
+		s.realm.Events.Joined(s.batch, s.member)
+		return nil
+	})
 }
 
 // join enters the realm's table and queues WELCOME in one step for Goodbye.
 func (s *Session) join(welcome *wamp.Welcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch err := s.realm.Join(s.id, s); {
+	switch err := s.realm.Join(s.member); {
 	case errors.Is(err, realm.ErrClosed):
 		return wamp.Errorf(wamp.CloseSystemShutdown, "the realm is closing")
 	case err != nil:

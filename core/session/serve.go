@@ -1,6 +1,11 @@
 // Package session serves one connection: the handshake of a WAMP session, the
 // rules of the protocol, and the dispatch of each message to permission check,
 // broker and dealer, all in the connection's one goroutine.
+//
+// A connection on which nothing happens may fall asleep: its goroutine ends,
+// what it needs to handle messages goes, and the Conn starts another goroutine
+// when there is something to do. At any time at most one goroutine serves a
+// connection.
 package session
 
 import (
@@ -12,7 +17,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"bondy/core/codec"
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -22,62 +26,139 @@ import (
 type door struct {
 	cfg     *Config
 	conn    Conn
-	decoder *codec.Decoder
-	batch   *peer.Batch
-	log     *slog.Logger
-	routing bool // inside broker or dealer
+	done    func(Conn)
+	session *Session // that is open
+	*kit             // nil until there is a message
+	routing bool     // inside broker or dealer
 }
 
-// Serve serves conn until it ends and returns after everything that its
-// sessions held is gone. It closes conn.
-func Serve(ctx context.Context, conn Conn, cfg *Config) {
-	d := &door{
-		cfg: cfg, conn: conn,
-		decoder: codec.NewDecoder(conn.Serializer(), cfg.Codec),
-		batch:   peer.NewBatch(cfg.Counters),
-		log: cfg.Log.With(slog.String("transport", conn.Info().Transport),
-			slog.String("remote", conn.Info().Remote.String())),
+// Serve begins to serve conn and returns when its goroutine is needed no more,
+// because the connection ended or because others go on with it. It calls done
+// with conn once, when the connection has ended, everything that its sessions held is
+// gone and conn is closed. ctx is for the logins; to end a connection, close it.
+func Serve(ctx context.Context, conn Conn, cfg *Config, done func(Conn)) {
+	d := &door{cfg: cfg, conn: conn, done: done}
+	conn.OnWait(d.flush)
+	d.serve(ctx)
+}
+
+// serve serves the connection until it ends or another goroutine goes on.
+func (d *door) serve(ctx context.Context) {
+	handed := false
+	defer func() {
+		switch {
+		case handed: // the door is another goroutine's now
+			return
+		case d.routing: // a panic with shared state half changed ends the process
+			return
+		}
+		if v := recover(); v != nil { // one anywhere else ends the connection
+			d.cfg.Log.Error("panic while serving a connection", slog.Any("", d.subject()),
+				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			d.flush()
+			d.kit = nil // it may be half changed
+		}
+		d.end()
+	}()
+	for {
+		if d.session == nil {
+			if !d.open(ctx) {
+				return
+			}
+			handed = true
+			d.rest(ctx)
+			return
+		}
+		err := d.session.run()
+		if errors.Is(err, ErrIdle) {
+			if handed = d.sleep(ctx); handed {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			d.session.abort(err)
+		}
+		d.leave()
+		if err != nil {
+			return
+		}
 	}
-	defer conn.Close()
-	defer d.batch.Flush()
-	defer d.recover()
-	stop := context.AfterFunc(ctx, conn.Close)
-	defer stop()
-	conn.OnWait(d.batch.Flush)
-	for d.session(ctx) {
+}
+
+// rest goes on with a session that was just opened elsewhere than on this
+// goroutine, whose stack has grown.
+func (d *door) rest(ctx context.Context) {
+	if !d.sleep(ctx) {
+		go d.serve(ctx)
+	}
+}
+
+// sleep lets the connection fall asleep. If it reports true another goroutine
+// may be serving already.
+func (d *door) sleep(ctx context.Context) bool {
+	d.flush()
+	d.giveBack()
+	return d.conn.Sleep(func() { d.serve(ctx) })
+}
+
+// ready makes what handling a message needs.
+func (d *door) ready() {
+	if d.kit == nil {
+		d.kit = d.cfg.kit(d.conn.Serializer())
+	}
+}
+
+// giveBack undoes ready.
+func (d *door) giveBack() {
+	if d.kit != nil {
+		d.cfg.kits[d.conn.Serializer()].Put(d.kit)
+		d.kit = nil
+	}
+}
+
+// flush ends what the messages until now began.
+func (d *door) flush() {
+	if d.kit != nil {
 		d.batch.Flush()
 	}
 }
 
-// recover turns a panic outside broker and dealer into the end of one
-// connection; inside, shared state may be half changed and the process ends.
-func (d *door) recover() {
-	if d.routing {
-		return
-	}
-	if v := recover(); v != nil {
-		d.log.Error("panic while serving a connection", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
-	}
-}
-
-// session serves one session from HELLO to its end and reports whether the
-// connection may carry another.
-func (d *door) session(ctx context.Context) bool {
+// open opens a session and reports whether there is one.
+func (d *door) open(ctx context.Context) bool {
+	d.ready()
 	s := &Session{door: d}
 	s.queue = peer.NewQueue(d.conn, &handshakeQueue, d.cfg.Budget, d.cfg.Counters, d.conn.Close)
-	defer func() { s.queue.Close() }()
 	if err := s.open(ctx); err != nil {
 		s.abort(err)
+		s.queue.Close()
 		return false
 	}
+	d.session = s
 	d.cfg.Joined(d.conn, true)
-	defer d.cfg.Joined(d.conn, false)
-	defer s.leave()
-	err := s.run()
-	if err != nil {
-		s.abort(err)
+	return true
+}
+
+// leave ends the open session.
+func (d *door) leave() {
+	s := d.session
+	d.session = nil
+	d.ready()
+	s.leave()
+	d.cfg.Joined(d.conn, false)
+	d.flush()
+}
+
+// end gives back everything and closes the connection.
+func (d *door) end() {
+	if d.session != nil {
+		d.leave()
 	}
-	return err == nil
+	d.flush()
+	d.giveBack()
+	d.conn.Close()
+	d.cfg.Left(d.conn)
+	d.done(d.conn)
 }
 
 // handshakeQueue bounds what waits before a realm says more.
@@ -96,12 +177,29 @@ func (d *door) next() (wamp.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.kit == nil {
+		d.ready()
+	}
 	m, err := d.decoder.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
 	d.batch.Received(m.Type())
 	return m, nil
+}
+
+// subject is what a log line about the connection is about.
+func (d *door) subject() slog.LogValuer {
+	if d.session != nil {
+		return d.session
+	}
+	return d
+}
+
+// LogValue implements slog.LogValuer with the attributes of the connection.
+func (d *door) LogValue() slog.Value {
+	info := d.conn.Info()
+	return slog.GroupValue(slog.String("transport", info.Transport), slog.String("remote", info.Remote.String()))
 }
 
 // errLeft ends a session that the client ended, or whose connection is gone:
@@ -118,13 +216,14 @@ func (s *Session) abort(err error) {
 	case errors.Is(err, errLeft), errors.Is(err, io.EOF):
 		return
 	default:
-		s.log.Debug("connection lost", slog.Any("err", err))
+		s.cfg.Log.Debug("connection lost", slog.Any("", s), slog.Any("err", err))
 		return
 	}
 	if we.URI == wamp.ErrAuthenticationDenied {
-		s.log.Info("login refused", slog.Any("err", err))
+		s.cfg.Log.Info("login refused", slog.Any("", s), slog.Any("err", err))
 	} else {
-		s.log.Debug("session aborted", slog.Any("err", err))
+		s.cfg.Log.Debug("session aborted", slog.Any("", s), slog.Any("err", err))
 	}
+	s.ready()
 	s.send(we.Abort())
 }

@@ -10,6 +10,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/dealer"
+	"bondy/core/meta"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/realm"
@@ -29,6 +30,7 @@ type Session struct {
 	peer   *peer.Peer
 	broker *broker.Session
 	dealer *dealer.Session
+	member *meta.Session
 
 	lastRequest wamp.ID
 
@@ -71,35 +73,68 @@ func (s *Session) bye(*wamp.Goodbye) error {
 	return nil
 }
 
-// leave gives back everything that the session holds.
+// leave gives back everything that the session holds, after its last will.
 func (s *Session) leave() {
 	s.queue.Close()
 	s.mu.Lock()
+	s.leaving.Store(true)
 	if s.cut != nil {
 		s.cut.Stop()
 	}
 	s.mu.Unlock()
-	s.realm.Leave(s.id)
+	s.bequeath(meta.Detached)
+	s.bequeath(meta.Destroyed)
 	s.routing = true
 	s.broker.Leave(s.batch)
 	s.dealer.Leave(s.batch)
+	s.realm.Leave(s.id)
+	s.realm.Events.Left(s.batch, s.member)
 	s.routing = false
-	s.log.Debug("session closed")
+	s.cfg.Log.Debug("session closed", slog.Any("", s))
 }
 
-// Goodbye implements realm.Member.
+// Goodbye implements meta.Conn: the client has HelloTimeout to answer.
 func (s *Session) Goodbye(reason wamp.URI, message string) {
+	s.dismiss(reason, message, func() { s.cut = time.AfterFunc(s.cfg.HelloTimeout, s.conn.Close) })
+}
+
+// Kill implements meta.Conn.
+func (s *Session) Kill(reason wamp.URI, message string) bool {
+	return s.dismiss(reason, message, func() {
+		s.queue.Close() // nothing follows GOODBYE
+		s.conn.Close()
+	})
+}
+
+// dismiss says GOODBYE and then does what ends the session if the client does
+// not. It reports whether the session was not ending already.
+func (s *Session) dismiss(reason wamp.URI, message string, end func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leaving.Swap(true) {
-		return
+		return false
+	}
+	var details wamp.Dict
+	if message != "" {
+		details = wamp.Dict{"message": message}
 	}
 	b := peer.NewBatch(s.cfg.Counters)
 	defer b.Flush()
-	f := peer.NewFrame(&wamp.Goodbye{Details: wamp.Dict{"message": message}, Reason: reason})
+	f := peer.NewFrame(&wamp.Goodbye{Details: details, Reason: reason})
 	defer f.Free()
 	s.queue.Reply(b, f)
-	s.cut = time.AfterFunc(s.cfg.HelloTimeout, s.conn.Close)
+	end()
+	return true
+}
+
+// LogValue implements slog.LogValuer with the attributes of the connection and
+// of the session on it.
+func (s *Session) LogValue() slog.Value {
+	attrs := s.door.LogValue().Group()
+	if s.peer != nil {
+		attrs = append(attrs, slog.String("realm", string(s.realm.URI)), slog.Uint64("session", uint64(s.id)))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // send queues a message of the session's own goroutine.
@@ -116,7 +151,7 @@ func (s *Session) fail(t wamp.MessageType, request wamp.ID, err error) error {
 	}
 	we, ok := errors.AsType[*wamp.Error](err)
 	if !ok {
-		s.log.Error("request failed", slog.String("message", t.String()), slog.Any("err", err))
+		s.cfg.Log.Error("request failed", slog.Any("", s), slog.String("message", t.String()), slog.Any("err", err))
 		we = wamp.Errorf(wamp.ErrInternal, "internal error")
 	}
 	if we.URI == wamp.ErrProtocolViolation {

@@ -30,6 +30,7 @@ const (
 	ErrTimeout              URI = "wamp.error.timeout"
 	ErrUnavailable          URI = "wamp.error.unavailable"
 	ErrNoAvailableCallee    URI = "wamp.error.no_available_callee"
+	ErrMaxConcurrency       URI = "wamp.error.max_concurrency_reached"
 	ErrFeatureNotSupported  URI = "wamp.error.feature_not_supported"
 	ErrOptionNotAllowed     URI = "wamp.error.option_not_allowed"
 	ErrDiscloseMeDisallowed URI = "wamp.error.option_disallowed.disclose_me"

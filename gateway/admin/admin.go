@@ -25,6 +25,8 @@ type Config struct {
 	Reload func() ([]string, error)
 	// Uplinks describes the links between this node and others, as JSON.
 	Uplinks func(context.Context) any
+	// Call has a realm's own procedures answer the operator, who may call all.
+	Call func(context.Context, Call) (Answer, error)
 }
 
 // Handler serves GET /ping, /ready and /metrics.
@@ -34,7 +36,7 @@ func Handler(cfg Config) http.Handler {
 	return mux
 }
 
-// SocketHandler serves the same and POST /reload.
+// SocketHandler serves the same, POST /reload, POST /call and GET /uplinks.
 func SocketHandler(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	public(mux, cfg)
@@ -49,6 +51,7 @@ func SocketHandler(cfg Config) http.Handler {
 			_, _ = fmt.Fprintln(w, note) // the client may be gone
 		}
 	})
+	mux.HandleFunc("POST /call", serveCall(cfg.Call))
 	mux.HandleFunc("GET /uplinks", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(cfg.Uplinks(r.Context())) // the client may be gone

@@ -47,12 +47,15 @@ type (
 		CallTimeoutMax  time.Duration `json:"call_timeout_max,omitempty"`
 		Groups          []string      `json:"groups,omitempty"`
 		Managed         bool          `json:"managed,omitempty"`
+		Routing         realm.Routing `json:"routing"`
 	}
 	userRow struct {
-		Verifier []byte              `json:"verifier,omitempty"`
-		Keys     []ed25519.PublicKey `json:"keys,omitempty"`
-		Groups   []string            `json:"groups,omitempty"`
-		Disabled bool                `json:"disabled,omitempty"`
+		Verifier   []byte              `json:"verifier,omitempty"`
+		Credential *auth.Credential    `json:"credential,omitempty"`
+		KDF        auth.KDF            `json:"kdf,omitempty"`
+		Keys       []ed25519.PublicKey `json:"keys,omitempty"`
+		Groups     []string            `json:"groups,omitempty"`
+		Disabled   bool                `json:"disabled,omitempty"`
 	}
 	grantRow struct {
 		Roles       []string   `json:"roles"`
@@ -152,11 +155,14 @@ func (s *Store) put(tx *store.Tx, d Definition, key []byte) error {
 	}
 	users, grants := make(map[string]bool), make(map[string]bool)
 	for _, u := range d.Realm.Auth.Users {
-		row := userRow{Verifier: u.Verifier, Keys: u.Keys, Groups: u.Groups, Disabled: u.Disabled}
+		row := userRow{Verifier: u.Verifier, Credential: u.Credential, KDF: u.KDF, Keys: u.Keys, Groups: u.Groups, Disabled: u.Disabled}
 		if u.Password != "" {
 			var err error
 			if row.Verifier, err = auth.NewVerifier(key, u.Name, string(u.Password)); err != nil {
 				return err
+			}
+			if row.Credential, err = credential(u); err != nil {
+				return fmt.Errorf("user %s: %w", u.Name, err)
 			}
 		}
 		at := member(uri, u.Name)
@@ -179,6 +185,15 @@ func (s *Store) put(tx *store.Tx, d Definition, key []byte) error {
 	return prune(tx, s.grants, uri, grants)
 }
 
+// credential is what a user with a password gets beside the verifier: one with
+// Argon2id if asked for.
+func credential(u auth.User) (*auth.Credential, error) {
+	if u.KDF != auth.KDFArgon2id {
+		return nil, nil //nolint:nilnil // none is wanted
+	}
+	return auth.NewCredential(u.Password, u.KDF)
+}
+
 func (s *Store) remove(tx *store.Tx, uri string) error {
 	if err := prune(tx, s.users, uri, nil); err != nil {
 		return err
@@ -187,6 +202,20 @@ func (s *Store) remove(tx *store.Tx, uri string) error {
 		return err
 	}
 	return s.realms.Delete(tx, uri)
+}
+
+// SetCredential stores what stands for a user's password beside the verifier,
+// unless the user is gone or keeps PBKDF2.
+func (s *Store) SetCredential(uri wamp.URI, user string, c *auth.Credential) error {
+	return s.db.Update(func(tx *store.Tx) error {
+		at := member(string(uri), user)
+		row, ok, err := s.users.Get(tx, at)
+		if !ok || err != nil || row.KDF == auth.KDFPBKDF2 {
+			return err
+		}
+		row.Credential = c
+		return s.users.Put(tx, at, row)
+	})
 }
 
 // prune deletes the rows of a realm that are not among keep.
@@ -220,13 +249,13 @@ func (s *Store) differences(tx *store.Tx, d Definition) ([]string, error) {
 	}
 	want := make(map[string]userRow)
 	for _, u := range d.Realm.Auth.Users {
-		want[member(uri, u.Name)] = userRow{Keys: u.Keys, Groups: u.Groups, Disabled: u.Disabled}
+		want[member(uri, u.Name)] = userRow{KDF: u.KDF, Keys: u.Keys, Groups: u.Groups, Disabled: u.Disabled}
 	}
 	for row, err := range s.users.Rows(tx, member(uri, ""), "") {
 		if err != nil {
 			return nil, err
 		}
-		row.Value.Verifier = nil
+		row.Value.Verifier, row.Value.Credential = nil, nil
 		if w, ok := want[row.Key]; !ok || !same(w, row.Value) {
 			out = append(out, uri+": user "+strings.TrimPrefix(row.Key, member(uri, "")))
 		}
@@ -289,6 +318,7 @@ func (s *Store) load(tx *store.Tx, uri string, row realmRow) (realm.Config, erro
 		StrictURIs:        row.StrictURIs,
 		CallTimeout:       row.CallTimeout,
 		MaxCallTimeout:    row.CallTimeoutMax,
+		Routing:           row.Routing,
 	}
 	r.Queue.CloseSlow = row.CloseSlow
 	for u, err := range s.users.Rows(tx, member(uri, ""), "") {
@@ -297,6 +327,7 @@ func (s *Store) load(tx *store.Tx, uri string, row realmRow) (realm.Config, erro
 		}
 		r.Auth.Users = append(r.Auth.Users, auth.User{
 			Name: strings.TrimPrefix(u.Key, member(uri, "")), Verifier: u.Value.Verifier,
+			Credential: u.Value.Credential, KDF: u.Value.KDF,
 			Keys: u.Value.Keys, Groups: u.Value.Groups, Disabled: u.Value.Disabled,
 		})
 	}
@@ -318,6 +349,7 @@ func realmOf(d Definition) realmRow {
 		Description: d.Description, SecurityEnabled: !d.Realm.Access.SecurityDisabled, Refuse: d.Realm.RefuseConnections,
 		AuthMethods: d.Realm.Auth.Methods, StrictURIs: d.Realm.StrictURIs, CloseSlow: d.Realm.Queue.CloseSlow,
 		CallTimeout: d.Realm.CallTimeout, CallTimeoutMax: d.Realm.MaxCallTimeout, Groups: d.Groups, Managed: d.Managed,
+		Routing: d.Realm.Routing,
 	}
 }
 

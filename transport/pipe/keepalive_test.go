@@ -33,7 +33,7 @@ func TestKeepaliveEndsASilentConnection(t *testing.T) {
 			pings <- len(b)
 		}()
 		start := time.Now()
-		if err := s.Keepalive(30*time.Second, []byte{9}); err != nil {
+		if err := s.Keepalive(30*time.Second, "\x09"); err != nil {
 			t.Fatal(err)
 		}
 		_, err := s.Peek(1)
@@ -62,7 +62,7 @@ func TestKeepaliveKeepsAnAnsweringConnection(t *testing.T) {
 				client.Write([]byte{10})
 			}
 		}()
-		s.Keepalive(30*time.Second, []byte{9})
+		s.Keepalive(30*time.Second, "\x09")
 		const deadline = 10*time.Minute + time.Second
 		s.SetReadDeadline(time.Now().Add(deadline))
 		start, n := time.Now(), 0

@@ -41,10 +41,8 @@ type chunk struct {
 // outbound is a queue of bytes with at most one goroutine that writes from it:
 // whoever flushes while nobody does. It is safe for concurrent use.
 type outbound struct {
-	shared *Shared
-	w      writer
-	below  *outbound // that w appends to; nil if w is the socket
-	failed func()    // called once, with mu held, when writing failed
+	pipe *Pipe
+	w    writer // to the socket, or to the pipe's outbound buffer
 
 	mu       sync.Mutex
 	chunks   []chunk
@@ -57,7 +55,7 @@ type outbound struct {
 	progress func()
 	idle     chan struct{} // closed when busy ends; made by wait
 
-	batch [maxBatch][]byte // belongs to who set busy
+	batch *[maxBatch][]byte // belongs to who set busy; made when first needed
 }
 
 // append puts head and body behind what waits; body is held in keep if that is
@@ -86,7 +84,7 @@ func (o *outbound) reply(head, body []byte) error {
 	if o.closed || o.err != nil {
 		return peer.ErrClosed
 	}
-	if o.size == 0 && (o.below == nil || o.below.buffered() == 0) {
+	if o.size == 0 && (o == &o.pipe.out || o.pipe.out.buffered() == 0) {
 		o.control = 0
 	}
 	n := len(head) + len(body)
@@ -133,7 +131,7 @@ func (o *outbound) flush() {
 		return
 	}
 	o.busy = true
-	if o.below != nil && o.size > maxInline {
+	if o != &o.pipe.out && o.size > maxInline {
 		go o.writeBacklog()
 		return
 	}
@@ -185,6 +183,9 @@ func (o *outbound) writeBacklog() {
 // writeLocked hands one batch over, with the lock released meanwhile. It
 // reports whether all of the batch was taken.
 func (o *outbound) writeLocked(park bool) bool {
+	if o.batch == nil {
+		o.batch = new([maxBatch][]byte)
+	}
 	batch, want := o.batch[:0], 0
 	off := o.off
 	for _, c := range o.chunks[:min(len(o.chunks), maxBatch)] {
@@ -200,7 +201,7 @@ func (o *outbound) writeLocked(park bool) bool {
 	if err != nil && o.err == nil {
 		o.err = err
 		o.dropLocked()
-		o.failed()
+		o.pipe.interrupt()
 	}
 	return n == want
 }
@@ -234,7 +235,7 @@ func (o *outbound) copyLocked(b []byte) {
 			if len(b) > smallSize || o.size > 0 && last >= 0 && o.chunks[last].keep == nil {
 				n = largeSize
 			}
-			o.chunks = append(o.chunks, chunk{b: o.shared.get(n)[:0]})
+			o.chunks = append(o.chunks, chunk{b: o.pipe.shared.get(n)[:0]})
 			last++
 		}
 		c := &o.chunks[last]
@@ -250,7 +251,7 @@ func (o *outbound) freeLocked(c chunk) {
 		c.keep.Release()
 		return
 	}
-	o.shared.put(c.b)
+	o.pipe.shared.put(c.b)
 }
 
 func (o *outbound) dropLocked() {
@@ -258,6 +259,26 @@ func (o *outbound) dropLocked() {
 		o.freeLocked(c)
 	}
 	o.chunks, o.off, o.size = nil, 0, 0
+}
+
+// claim keeps others from writing until release, and gives back what only
+// writing needs. It reports false if something waits or is being written.
+func (o *outbound) claim() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy || o.size > 0 || o.closed || o.err != nil {
+		return false
+	}
+	o.busy, o.batch, o.chunks = true, nil, nil
+	return true
+}
+
+// release ends a claim and writes what was appended meanwhile.
+func (o *outbound) release() {
+	o.mu.Lock()
+	o.restLocked()
+	o.mu.Unlock()
+	o.flush()
 }
 
 func (o *outbound) restLocked() {

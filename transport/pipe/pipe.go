@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"bondy/core/peer"
@@ -26,52 +25,38 @@ const (
 // Pipe is an accepted connection. As a net.Conn it passes through until
 // NewStream takes it over; it must not be copied.
 type Pipe struct {
-	conn    net.Conn
-	raw     syscall.RawConn // nil where only blocking calls exist
 	shared  *Shared
-	onClose func()
+	onClose func(*Pipe)
 	remote  netip.AddrPort
 
-	queueing bool
-	in       inbound
-	need     int // the size that the reader is waiting for, if known
+	stream   *Stream
 	out      outbound
-	readErr  error // of the last system call
-	onRead   func(fd uintptr) bool
-	onWrite  func(fd uintptr) bool
-	job      writeJob
-	appData  atomic.Bool // while queueing: TLS writes for us, not on its own account
+	queueing atomic.Bool
 	over     bool        // the other side is gone: nothing to wait for
+	appData  atomic.Bool // while queueing: TLS writes for us, not on its own account
 
-	deadline sync.Mutex // guards ended and the read deadline
-	ended    bool
+	sock atomic.Pointer[socket] // nil while asleep
 
-	closing sync.Once
-}
+	marked atomic.Bool           // Mark was called
+	last   atomic.Pointer[tally] // of a marked Pipe that was closed
+	reset  atomic.Bool           // while passing through
+	told   atomic.Bool           // the socket has told that, or another end
 
-// writeJob is what onWrite works on; it belongs to the goroutine that writes.
-type writeJob struct {
-	batch [][]byte
-	park  bool
-	n     int
-	err   error
+	mu     sync.Mutex // guards what follows, falling asleep and waking up
+	ending bool       // there is little time left for what waits
+	ended  bool       // nobody shall wait for something to read any more
+	closed bool
+	fd     int32  // of the socket while asleep
+	wake   func() // while asleep
 }
 
 // New wraps an accepted connection. onClose, which may be nil, is called once
 // when the socket has been closed.
-func New(conn net.Conn, shared *Shared, onClose func()) *Pipe {
-	p := &Pipe{conn: conn, shared: shared, onClose: onClose, remote: addrPort(conn.RemoteAddr())}
-	p.in.shared = shared
-	p.out.shared = shared
-	p.out.failed = p.interrupt
-	p.out.w = blockingWriter{p}
-	if sc, ok := conn.(syscall.Conn); ok && rawIO {
-		if raw, err := sc.SyscallConn(); err == nil {
-			p.raw = raw
-			p.out.w = rawWriter{p}
-			p.onRead, p.onWrite = p.readOnce, p.writeOnce
-		}
-	}
+func New(conn net.Conn, shared *Shared, onClose func(*Pipe)) *Pipe {
+	p := &Pipe{shared: shared, onClose: onClose, remote: addrPort(conn.RemoteAddr())}
+	p.out.pipe = p
+	p.out.w = pipeWriter{p}
+	p.sock.Store(newSocket(p, conn))
 	return p
 }
 
@@ -85,20 +70,22 @@ func (p *Pipe) SetRemote(a netip.AddrPort) { p.remote = a }
 // Unread puts bytes back that were read ahead, in front of what comes from
 // the socket. It must be called before anything else was put back and before
 // NewStream.
-func (p *Pipe) Unread(b []byte) { p.in.put(b) }
+func (p *Pipe) Unread(b []byte) { p.sock.Load().in.put(b) }
 
 // Read implements net.Conn. While queueing it is for TLS alone and returns
 // what was read from the socket already, or an error that says to try later.
 func (p *Pipe) Read(b []byte) (int, error) {
-	if n := p.in.take(b); n > 0 {
+	s := p.sock.Load()
+	if n := s.in.take(b); n > 0 {
 		return n, nil
 	}
-	p.in.release()
-	if p.queueing {
+	s.in.release()
+	if p.queueing.Load() {
 		return 0, wouldBlockError{}
 	}
-	n, err := p.conn.Read(b)
+	n, err := s.conn.Read(b)
 	p.shared.BytesIn.Add(int64(n))
+	p.failed(err)
 	return n, err
 }
 
@@ -106,7 +93,7 @@ func (p *Pipe) Read(b []byte) (int, error) {
 // never blocks; what TLS says on its own account, because the other side made
 // it, has the bound of replies.
 func (p *Pipe) Write(b []byte) (int, error) {
-	if p.queueing {
+	if p.queueing.Load() {
 		var err error
 		if p.appData.Load() {
 			err = p.out.append(b, nil, nil)
@@ -118,25 +105,46 @@ func (p *Pipe) Write(b []byte) (int, error) {
 		}
 		return len(b), nil
 	}
-	n, err := p.conn.Write(b)
+	n, err := p.sock.Load().conn.Write(b)
 	p.shared.BytesOut.Add(int64(n))
+	p.failed(err)
 	return n, err
 }
 
 // Close closes the socket at once, whatever waits.
 func (p *Pipe) Close() error {
-	err := net.ErrClosed
-	p.closing.Do(func() {
-		err = p.conn.Close()
-		if p.onClose != nil {
-			p.onClose()
-		}
-	})
+	s := p.shut()
+	if s == nil {
+		return net.ErrClosed
+	}
+	p.closes()
+	err := s.conn.Close()
+	p.shared.settled()
+	if p.onClose != nil {
+		p.onClose(p)
+	}
 	return err
 }
 
+// shut returns the socket to the first who calls it.
+func (p *Pipe) shut() *socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.rouseLocked()
+	return p.sock.Load()
+}
+
 // LocalAddr implements net.Conn.
-func (p *Pipe) LocalAddr() net.Addr { return p.conn.LocalAddr() }
+func (p *Pipe) LocalAddr() net.Addr {
+	if c, ok := p.sock.Load().conn.(net.Conn); ok {
+		return c.LocalAddr()
+	}
+	return nil
+}
 
 // RemoteAddr implements net.Conn. After the PROXY protocol it is the address
 // that the proxy named.
@@ -144,60 +152,46 @@ func (p *Pipe) RemoteAddr() net.Addr {
 	if p.remote.IsValid() {
 		return net.TCPAddrFromAddrPort(p.remote)
 	}
-	return p.conn.RemoteAddr()
+	if c, ok := p.sock.Load().conn.(net.Conn); ok {
+		return c.RemoteAddr()
+	}
+	return nil
 }
 
 // SetDeadline implements net.Conn; while queueing it does nothing.
 func (p *Pipe) SetDeadline(t time.Time) error {
-	if p.queueing {
-		return nil
-	}
-	return p.conn.SetDeadline(t)
+	return errors.Join(p.SetReadDeadline(t), p.SetWriteDeadline(t))
 }
 
 // SetReadDeadline implements net.Conn; while queueing it does nothing.
 func (p *Pipe) SetReadDeadline(t time.Time) error {
-	if p.queueing {
+	if p.queueing.Load() {
 		return nil
 	}
-	return p.conn.SetReadDeadline(t)
+	return p.sock.Load().conn.SetReadDeadline(t)
 }
 
 // SetWriteDeadline implements net.Conn; while queueing it does nothing.
 func (p *Pipe) SetWriteDeadline(t time.Time) error {
-	if p.queueing {
+	if p.queueing.Load() {
 		return nil
 	}
-	return p.conn.SetWriteDeadline(t)
+	return p.sock.Load().conn.SetWriteDeadline(t)
 }
 
-// fill reads once from the socket, waiting until there is something. need is
-// what space wants.
-func (p *Pipe) fill(need int) error {
-	var err error
-	if p.raw != nil {
-		p.need, p.readErr = need, nil
-		if err = p.raw.Read(p.onRead); err == nil {
-			err = p.readErr
-		}
-	} else {
-		var n int
-		if n, err = p.conn.Read(p.in.space(need)); n > 0 {
-			p.in.filled(n)
-			p.shared.BytesIn.Add(int64(n))
-			return nil
-		}
-		p.in.release()
-	}
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+// fill reads once from the socket, waiting until there is something unless
+// that is not wanted. need is what space wants.
+func (p *Pipe) fill(need int, wait bool) error {
+	err := p.sock.Load().fill(need, wait)
+	switch {
+	case err == nil, errors.Is(err, errNothing):
+		return err
+	case !errors.Is(err, os.ErrDeadlineExceeded):
 		p.over = true
 		return err
 	}
-	p.deadline.Lock()
-	defer p.deadline.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.ended {
 		return peer.ErrClosed
 	}
@@ -206,21 +200,39 @@ func (p *Pipe) fill(need int) error {
 
 // setReadDeadline is for the reader; an interrupt is final.
 func (p *Pipe) setReadDeadline(t time.Time) error {
-	p.deadline.Lock()
-	defer p.deadline.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.ended {
 		return peer.ErrClosed
 	}
-	_ = p.conn.SetReadDeadline(t) // fails only on a closed socket, which reading notices
+	_ = p.sock.Load().conn.SetReadDeadline(t) // fails only on a closed socket, which reading notices
 	return nil
+}
+
+// hurry bounds the time in which what waits has to be written.
+func (p *Pipe) hurry(timeout time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+	p.rouseLocked()
+	_ = p.sock.Load().conn.SetWriteDeadline(time.Now().Add(timeout)) // a closed socket fails the write as well
+}
+
+// Interrupt makes the Stream on p, if there is one, return peer.ErrClosed instead
+// of waiting for something to read, for good. It may be called from any goroutine.
+func (p *Pipe) Interrupt() {
+	if p.queueing.Load() {
+		p.interrupt()
+	}
 }
 
 // interrupt ends the reader's waiting for good.
 func (p *Pipe) interrupt() {
-	p.deadline.Lock()
-	defer p.deadline.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.ended = true
-	_ = p.conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed socket
+	p.rouseLocked()
+	_ = p.sock.Load().conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed socket
 }
 
 // linger ends a connection from which nobody reads any more: what waits is
@@ -230,29 +242,122 @@ func (p *Pipe) linger() {
 	if p.out.wait() != nil {
 		p.over = true // there is no farewell to read
 	}
-	if half, ok := p.conn.(interface{ CloseWrite() error }); ok && !p.over && half.CloseWrite() == nil {
-		_ = p.conn.SetReadDeadline(time.Now().Add(drainTimeout)) // a closed socket fails the read as well
+	s := p.sock.Load()
+	if !p.over && s.closeWrite() {
+		_ = s.conn.SetReadDeadline(time.Now().Add(drainTimeout)) // a closed socket fails the read as well
 		b := p.shared.get(smallSize)
 		for {
-			if _, err := p.conn.Read(b); err != nil {
+			if _, err := s.conn.Read(b); err != nil {
 				break
 			}
 		}
 		p.shared.put(b)
 	}
-	p.in.drop()
+	s.in.drop()
 	_ = p.Close() // nothing can be done about it
 }
 
-// blockingWriter writes with calls that block: only ever in the goroutine.
-type blockingWriter struct{ p *Pipe }
-
-func (w blockingWriter) write(batch [][]byte, park bool) (int, error) {
-	if !park {
-		return 0, nil
+// sleep hands the socket to the watch of p's listener, which calls wake on a
+// goroutine of its own when there is something to read, at due unless that is
+// 0, or when somebody needs p awake. It reports false if that is not possible
+// now; if it reports true, wake may be running already.
+func (p *Pipe) sleep(due time.Duration, wake func()) bool {
+	w := p.shared.watch
+	if w == nil || !p.out.claim() {
+		return false
 	}
-	n, err := w.p.conn.Write(batch[0])
-	w.p.shared.BytesOut.Add(int64(n))
+	defer p.out.release()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.sock.Load()
+	if p.ending || p.ended || p.closed {
+		return false
+	}
+	fd, ok := s.dup()
+	if !ok {
+		return false
+	}
+	_ = s.conn.Close() // the descriptor alone: the connection lives on in fd
+	if !w.add(fd, p, due) {
+		p.reopenLocked(fd)
+		return false
+	}
+	p.fd, p.wake = int32(fd), wake //nolint:gosec // a descriptor
+	p.sock.Store(nil)
+	if p.stream.tls == nil {
+		p.stream.in = nil // it is the socket's
+	}
+	return true
+}
+
+// rouse wakes p up if it is asleep.
+func (p *Pipe) rouse() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rouseLocked()
+}
+
+func (p *Pipe) rouseLocked() {
+	if p.wake == nil {
+		return
+	}
+	p.shared.watch.remove(int(p.fd))
+	p.reopenLocked(int(p.fd))
+	go p.wake()
+	p.wake = nil
+}
+
+// reopenLocked takes the socket back from the watch.
+func (p *Pipe) reopenLocked(fd int) {
+	s := newSocket(p, os.NewFile(uintptr(fd), ""))
+	p.sock.Store(s)
+	if p.stream.tls == nil {
+		p.stream.in = &s.in
+	}
+}
+
+// nap is sleep without a watch: a goroutine that has nothing but a small stack
+// waits until there is something to read or the read deadline passes. It reports
+// false if that is not possible.
+func (p *Pipe) nap(wake func()) bool {
+	s := p.sock.Load()
+	if s.raw == nil {
+		return false
+	}
+	if p.out.claim() {
+		p.out.release()
+	}
+	go func() {
+		s.await()
+		wake()
+	}()
+	return true
+}
+
+// pipeWriter writes to the socket of a Pipe.
+type pipeWriter struct{ p *Pipe }
+
+func (w pipeWriter) write(batch [][]byte, park bool) (int, error) {
+	s := w.p.sock.Load()
+	if s == nil {
+		if !park {
+			return w.p.writeAsleep(batch)
+		}
+		w.p.rouse()
+		s = w.p.sock.Load()
+	}
+	return s.write(batch, park)
+}
+
+// writeAsleep writes once without blocking and without waking up.
+func (p *Pipe) writeAsleep(batch [][]byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.sock.Load(); s != nil {
+		return s.write(batch, false)
+	}
+	n, err := writeFD(int(p.fd), batch)
+	p.shared.BytesOut.Add(int64(n))
 	return n, err
 }
 
@@ -263,6 +368,9 @@ type wouldBlockError struct{}
 func (wouldBlockError) Error() string   { return "nothing to read yet" }
 func (wouldBlockError) Timeout() bool   { return true }
 func (wouldBlockError) Temporary() bool { return true }
+
+// errNothing is the error of a read that was not to wait and found nothing.
+var errNothing error = wouldBlockError{}
 
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(*net.TCPAddr); ok {

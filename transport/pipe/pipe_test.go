@@ -331,7 +331,7 @@ func TestSharedBytesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared, closed := pipe.NewShared(), 0
-	s, err := pipe.NewStream(pipe.New(server, shared, func() { closed++ }))
+	s, err := pipe.NewStream(pipe.New(server, shared, func(*pipe.Pipe) { closed++ }))
 	if err != nil {
 		t.Fatal(err)
 	}

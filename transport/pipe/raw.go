@@ -15,66 +15,87 @@ const rawIO = true
 // readOnce is called by the poller's RawConn.Read, which waits for the socket
 // when the answer is false. It holds a buffer only while there is something
 // to read.
-func (p *Pipe) readOnce(fd uintptr) bool {
-	b := p.in.space(p.need)
+func (s *socket) readOnce(fd uintptr) bool {
+	in := &s.in
+	b := in.space(s.need)
 	for {
 		n, err := unix.Read(int(fd), b)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EAGAIN):
-			p.in.release()
-			return false
+			in.release()
+			if s.wait {
+				return false
+			}
+			s.readErr = errNothing
 		case err != nil:
-			p.readErr = err
+			s.readErr = err
 		case n == 0:
-			p.readErr = io.EOF
+			s.readErr = io.EOF
 		default:
-			p.in.filled(n)
-			p.shared.BytesIn.Add(int64(n))
+			in.filled(n)
+			s.p.shared.BytesIn.Add(int64(n))
 			return true
 		}
-		p.in.release()
+		in.release()
 		return true
 	}
 }
 
+// readable reports whether a read would not wait.
+func readable(fd uintptr) bool {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+	n, err := unix.Poll(fds[:], 0)
+	return n != 0 || err != nil
+}
+
 // writeOnce is called by RawConn.Write, which waits for the socket when the
 // answer is false.
-func (p *Pipe) writeOnce(fd uintptr) bool {
-	j := &p.job
+func (s *socket) writeOnce(fd uintptr) bool {
+	j := &s.job
+	n, err := writeFD(int(fd), j.batch)
+	if n == 0 && err == nil {
+		return !j.park
+	}
+	j.n, j.err = n, err
+	return true
+}
+
+// writeFD writes once without blocking; 0 and no error means to try later.
+func writeFD(fd int, batch [][]byte) (n int, err error) {
 	for {
-		var err error
-		if len(j.batch) == 1 {
-			j.n, err = unix.Write(int(fd), j.batch[0])
+		if len(batch) == 1 {
+			n, err = unix.Write(fd, batch[0])
 		} else {
-			j.n, err = unix.Writev(int(fd), j.batch)
+			n, err = unix.Writev(fd, batch)
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EAGAIN):
-			j.n = 0
-			return !j.park
+			return 0, nil
 		case err != nil:
-			j.n, j.err = 0, err
+			return 0, err
 		}
-		return true
+		return n, nil
 	}
 }
 
-// rawWriter writes once, without blocking unless it may park.
-type rawWriter struct{ p *Pipe }
-
-func (w rawWriter) write(batch [][]byte, park bool) (int, error) {
-	p := w.p
-	p.job = writeJob{batch: batch, park: park}
-	err := p.raw.Write(p.onWrite)
-	n := p.job.n
-	if err == nil {
-		err = p.job.err
+// dup makes another descriptor of the same connection, which the caller owns.
+func (s *socket) dup() (fd int, ok bool) {
+	if s.raw == nil {
+		return 0, false
 	}
-	p.job = writeJob{}
-	p.shared.BytesOut.Add(int64(n))
-	return n, err
+	var err error
+	if e := s.raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		err = e
+	}
+	return fd, err == nil
+}
+
+func (s *socket) shutdown() bool {
+	var err error
+	e := s.raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	return err == nil && e == nil
 }

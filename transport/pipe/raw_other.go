@@ -3,11 +3,17 @@
 package pipe
 
 // rawIO says that this system has no calls that do not block: reading holds a
-// buffer and writing is left to the goroutine.
+// buffer, writing is left to the goroutine, and connections stay awake.
 const rawIO = false
 
-func (p *Pipe) readOnce(uintptr) bool { return true }
+func (s *socket) readOnce(uintptr) bool { return true }
 
-func (p *Pipe) writeOnce(uintptr) bool { return true }
+func readable(uintptr) bool { return true }
 
-type rawWriter = blockingWriter
+func (s *socket) writeOnce(uintptr) bool { return true }
+
+func (s *socket) dup() (int, bool) { return 0, false }
+
+func (s *socket) shutdown() bool { return false }
+
+func writeFD(int, [][]byte) (int, error) { return 0, nil }

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Sizes of the pooled buffers in bytes: small ones for a peer that sends or
@@ -22,6 +23,18 @@ const (
 type Shared struct {
 	// BytesIn and BytesOut count what went through the sockets.
 	BytesIn, BytesOut atomic.Int64
+	// Asleep is the number of connections that sleep, Wakeups counts how often
+	// one woke up.
+	Asleep, Wakeups atomic.Int64
+
+	// Settled, if not nil, is called when a connection begins to wait for its
+	// first message, falls asleep after some work, or is closed. It must not
+	// block and be set before there are connections.
+	Settled func()
+
+	epoch time.Time     // of now
+	quiet time.Duration // after which a connection may sleep
+	watch *watch        // nil where connections stay awake
 
 	small, large sync.Pool
 	huge         [numHuge]sync.Pool // of *[]byte
@@ -30,10 +43,38 @@ type Shared struct {
 // NewShared makes empty pools.
 func NewShared() *Shared {
 	return &Shared{
+		epoch: time.Now(),
 		small: sync.Pool{New: func() any { return new([smallSize]byte) }},
 		large: sync.Pool{New: func() any { return new([largeSize]byte) }},
 	}
 }
+
+// Hibernate lets connections sleep that received no message for quiet. It must
+// be called before there are any; stop must be called when there are none left.
+// It fails where the system cannot watch sleeping connections, which then stay
+// awake.
+func (s *Shared) Hibernate(quiet time.Duration) (stop func(), err error) {
+	w, err := newWatch(s)
+	if err != nil {
+		return nil, err
+	}
+	s.quiet, s.watch = quiet, w
+	var running sync.WaitGroup
+	running.Go(w.run)
+	return func() {
+		w.close()
+		running.Wait()
+	}, nil
+}
+
+func (s *Shared) settled() {
+	if s.Settled != nil {
+		s.Settled()
+	}
+}
+
+// now is the time that has passed since s was made.
+func (s *Shared) now() time.Duration { return time.Since(s.epoch) }
 
 // get returns a buffer of full length that is at least n bytes long.
 func (s *Shared) get(n int) []byte {

@@ -15,8 +15,8 @@ import (
 
 // Stream is an ordered stream of bytes in both directions, over a Pipe in the
 // clear or over TLS on a Pipe; message framings are built on it. Peek,
-// Discard, OnWait, SetReadDeadline, Keepalive and Wait belong to the goroutine
-// that serves the connection; the other methods may be called from any.
+// Discard, Active, OnWait, SetReadDeadline, Keepalive, Sleep and Wait belong to
+// the goroutine that serves the connection; the other methods may be called from any.
 type Stream struct {
 	pipe *Pipe
 	tls  *tls.Conn // nil in the clear
@@ -25,22 +25,9 @@ type Stream struct {
 	in  *inbound
 	out *outbound
 
-	onWait   func()
-	deadline time.Time // of the session
-	alive    keepalive
+	onWait func()
+	times
 }
-
-// keepalive finds out whether the other side is there.
-type keepalive struct {
-	interval time.Duration
-	ping     []byte
-	next     time.Time
-	received bool // since the last tick
-	missed   int  // intervals without anything received
-}
-
-// maxMissed is the number of silent intervals after which a peer is gone.
-const maxMissed = 2
 
 // ErrSilent means that nothing came from the other side for too long.
 var ErrSilent = errors.New("nothing received, not even a reply to a ping")
@@ -52,7 +39,7 @@ func NewStream(c net.Conn) (*Stream, error) {
 	switch c := c.(type) {
 	case *Pipe:
 		s.pipe = c
-		s.in, s.out = &c.in, &c.out
+		s.in, s.out = &c.sock.Load().in, &c.out
 	case *tls.Conn:
 		p, ok := c.NetConn().(*Pipe)
 		if !ok {
@@ -60,12 +47,13 @@ func NewStream(c net.Conn) (*Stream, error) {
 		}
 		s.pipe, s.tls = p, c
 		s.in = &inbound{shared: p.shared}
-		s.out = &outbound{shared: p.shared, w: tlsWriter{s}, below: &p.out, failed: p.interrupt}
+		s.out = &outbound{pipe: p, w: tlsWriter{s}}
 	default:
 		return nil, fmt.Errorf("connection is a %T, not a Pipe", c)
 	}
-	_ = s.pipe.conn.SetDeadline(time.Time{}) // fails only on a closed socket, which reading notices
-	s.pipe.queueing = true
+	_ = s.pipe.SetDeadline(time.Time{}) // fails only on a closed socket, which reading notices
+	s.pipe.stream = s
+	s.pipe.queueing.Store(true)
 	return s, nil
 }
 
@@ -86,7 +74,7 @@ func (s *Stream) TLS() *tls.ConnectionState {
 // flushes. The bytes are valid until the next Peek. n must have a bound; the
 // memory used follows what arrives. Errors: io.EOF when the other side closed
 // and nothing is left, io.ErrUnexpectedEOF when something less than n is,
-// os.ErrDeadlineExceeded, ErrSilent, peer.ErrClosed.
+// os.ErrDeadlineExceeded, ErrSilent, peer.ErrClosed, session.ErrIdle.
 func (s *Stream) Peek(n int) ([]byte, error) {
 	for s.in.len() < n {
 		if err := s.fill(n); err != nil {
@@ -138,26 +126,6 @@ func (s *Stream) OnProgress(f func()) { s.pipe.out.onProgress(f) }
 // OnWait sets the function that Peek calls each time before it would wait.
 func (s *Stream) OnWait(f func()) { s.onWait = f }
 
-// Keepalive appends ping every interval and ends Peek with ErrSilent when
-// nothing at all was received for two of them; 0 turns it off.
-func (s *Stream) Keepalive(interval time.Duration, ping []byte) error {
-	s.alive = keepalive{interval: interval, ping: ping}
-	if interval > 0 {
-		s.alive.next = time.Now().Add(interval)
-	}
-	return s.arm()
-}
-
-// SetReadDeadline ends Peek with os.ErrDeadlineExceeded at t, whatever
-// arrives until then; the zero time lifts it.
-func (s *Stream) SetReadDeadline(t time.Time) error {
-	if t.Equal(s.deadline) {
-		return nil
-	}
-	s.deadline = t
-	return s.arm()
-}
-
 // Close appends farewell and forbids more, flushes, and ends a pending Peek
 // with peer.ErrClosed. It does not block and does not close the socket: Wait
 // does. It reports whether it was the first Close.
@@ -165,7 +133,7 @@ func (s *Stream) Close(farewell []byte) bool {
 	if !s.out.finish(farewell) {
 		return false
 	}
-	_ = s.pipe.conn.SetWriteDeadline(time.Now().Add(flushTimeout)) // a closed socket fails the write as well
+	s.pipe.hurry(flushTimeout)
 	s.Flush()
 	s.pipe.interrupt()
 	return true
@@ -216,49 +184,24 @@ func (s *Stream) await(need int) error {
 			s.onWait()
 		}
 		s.Flush()
-		err := s.pipe.fill(need)
-		if err == nil {
-			s.alive.received = true
+		if s.idle == drowsy && (s.active || s.in.len() > 0) {
+			if err := s.stay(); err != nil {
+				return err
+			}
+		}
+		err := s.pipe.fill(need, s.idle != drowsy)
+		switch {
+		case err == nil:
+			s.received = true
 			return nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		case errors.Is(err, errNothing):
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		}
-		if err := s.expired(time.Now()); err != nil {
-			return err
-		}
-	}
-}
-
-// expired handles a deadline of the socket that has passed.
-func (s *Stream) expired(now time.Time) error {
-	if !s.deadline.IsZero() && !now.Before(s.deadline) {
-		return os.ErrDeadlineExceeded
-	}
-	k := &s.alive
-	if k.interval > 0 && !now.Before(k.next) {
-		k.missed++
-		if k.received {
-			k.received, k.missed = false, 0
-		}
-		if k.missed >= maxMissed {
-			return ErrSilent
-		}
-		k.next = now.Add(k.interval)
-		if err := s.Reply(k.ping, nil); err != nil {
+		if err := s.expired(s.now()); err != nil {
 			return err
 		}
 	}
-	return s.arm()
-}
-
-// arm sets the socket's deadline to the earlier one of ours.
-func (s *Stream) arm() error {
-	t := s.deadline
-	if next := s.alive.next; !next.IsZero() && (t.IsZero() || next.Before(t)) {
-		t = next
-	}
-	return s.pipe.setReadDeadline(t)
 }
 
 // tlsWriter encrypts what waits and passes it to the Pipe, which queues it.

@@ -35,9 +35,9 @@ type Conn struct {
 	*pipe.Stream
 
 	serializer wamp.Serializer
-	sendMax    int // longest message that the client accepts, in bytes
-	recvMax    int // longest message that the router accepts
-	limit      int // longest message accepted now, at most recvMax
+	sendMax    int32 // longest message that the client accepts, in bytes
+	recvMax    int32 // longest message that the router accepts
+	limit      int32 // longest message accepted now, at most recvMax
 }
 
 var _ session.Conn = (*Conn)(nil)
@@ -52,7 +52,7 @@ func (c *Conn) Info() session.ConnInfo {
 
 // Append implements peer.Sink.
 func (c *Conn) Append(msg []byte, keep *peer.Buffer) error {
-	if len(msg) > c.sendMax {
+	if len(msg) > int(c.sendMax) {
 		return peer.ErrTooLong
 	}
 	head := header(typeMessage, len(msg))
@@ -63,7 +63,7 @@ func (c *Conn) Append(msg []byte, keep *peer.Buffer) error {
 func (c *Conn) SetReadLimit(bytes int) {
 	c.limit = c.recvMax
 	if bytes > 0 {
-		c.limit = min(bytes, c.recvMax)
+		c.limit = int32(min(bytes, int(c.recvMax))) //nolint:gosec // at most recvMax
 	}
 }
 
@@ -80,10 +80,10 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 			return nil, wamp.Violationf("frame prefix with reserved bits set: %#02x", b[0])
 		case typ > typePong:
 			return nil, wamp.Violationf("frame of reserved type %d", typ)
-		case typ == typeMessage && n > c.limit:
+		case typ == typeMessage && n > int(c.limit):
 			return nil, wamp.Violationf("message of %d bytes, the limit is %d", n, c.limit)
-		case typ != typeMessage && n > min(maxPing, c.recvMax):
-			return nil, wamp.Violationf("PING or PONG of %d bytes, the limit is %d", n, min(maxPing, c.recvMax))
+		case typ != typeMessage && n > min(maxPing, int(c.recvMax)):
+			return nil, wamp.Violationf("PING or PONG of %d bytes, the limit is %d", n, min(maxPing, int(c.recvMax)))
 		}
 		if b, err = c.Peek(headSize + n); err != nil {
 			return nil, err
@@ -92,6 +92,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		b = b[headSize : headSize+n : headSize+n]
 		switch typ {
 		case typeMessage:
+			c.Active()
 			return b, nil
 		case typePing:
 			if err := c.pong(b); err != nil {
@@ -101,11 +102,14 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	}
 }
 
+// Sleep implements session.Conn.
+func (c *Conn) Sleep(wake func()) bool { return c.Stream.Sleep(false, wake) }
+
 // Close implements session.Conn. RawSocket has no farewell of its own.
 func (c *Conn) Close() { c.Stream.Close(nil) }
 
 func (c *Conn) pong(payload []byte) error {
-	if len(payload) > c.sendMax {
+	if len(payload) > int(c.sendMax) {
 		return wamp.Violationf("PING of %d bytes from a peer that accepts %d", len(payload), c.sendMax)
 	}
 	head := header(typePong, len(payload))

@@ -17,6 +17,9 @@ import (
 	"bondy/core/wamp"
 )
 
+// emptyPing is a PING without a payload.
+const emptyPing = string(typePing) + "\x00\x00\x00"
+
 // Limits of the LENGTH field: messages of 2^9 to 2^24 bytes.
 const (
 	minExponent = 9
@@ -103,8 +106,7 @@ func (c *Conn) request(cfg Config, answer func(*Conn, []byte, Config) error) err
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	ping := header(typePing, 0)
-	return c.Keepalive(cfg.PingInterval, ping[:])
+	return c.Keepalive(cfg.PingInterval, emptyPing)
 }
 
 func (c *Conn) negotiate(req []byte, cfg Config) error {

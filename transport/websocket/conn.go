@@ -12,13 +12,14 @@ import (
 	"bondy/core/session"
 	"bondy/core/wamp"
 	"bondy/transport/pipe"
+	"bondy/transport/web"
 )
 
 // Conn is a connection after its upgrade.
 type Conn struct {
 	*pipe.Stream
 
-	sub     subprotocol
+	sub     web.Subprotocol
 	recvMax int // longest message accepted
 	limit   int // longest message accepted now, at most recvMax
 
@@ -30,17 +31,17 @@ type Conn struct {
 var _ session.Conn = (*Conn)(nil)
 
 // newConn frames messages on c, which has done the opening handshake.
-func newConn(c net.Conn, sub subprotocol, cfg Config) (*Conn, error) {
+func newConn(c net.Conn, sub web.Subprotocol, cfg Config) (*Conn, error) {
 	s, err := pipe.NewStream(c)
 	if err != nil {
 		return nil, err
 	}
 	conn := &Conn{Stream: s, sub: sub, recvMax: cfg.MaxMessageSize, limit: cfg.MaxMessageSize}
-	return conn, s.Keepalive(cfg.PingInterval, []byte{bitFin | opPing, 0})
+	return conn, s.Keepalive(cfg.PingInterval, emptyPing)
 }
 
 // Serializer implements peer.Sink.
-func (c *Conn) Serializer() wamp.Serializer { return c.sub.serializer }
+func (c *Conn) Serializer() wamp.Serializer { return c.sub.Serializer }
 
 // Info implements session.Conn.
 func (c *Conn) Info() session.ConnInfo {
@@ -49,16 +50,16 @@ func (c *Conn) Info() session.ConnInfo {
 
 // Append implements peer.Sink.
 func (c *Conn) Append(msg []byte, keep *peer.Buffer) error {
-	var buf [maxServerHead + batchHead]byte
-	op := c.sub.opcode()
+	var buf [maxServerHead + web.BatchHead]byte
+	op := c.opcode()
 	switch {
-	case !c.sub.batched:
+	case !c.sub.Batched:
 		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg, keep)
 	case op == opText:
-		msg = append(slices.Clip(msg), recordSeparator)
+		msg = append(slices.Clip(msg), web.RecordSeparator)
 		return c.Stream.Append(appendHead(buf[:0], op, len(msg)), msg, nil)
 	default:
-		head := appendHead(buf[:0], op, len(msg)+batchHead)
+		head := appendHead(buf[:0], op, len(msg)+web.BatchHead)
 		return c.Stream.Append(binary.BigEndian.AppendUint32(head, uint32(len(msg))), msg, keep) //nolint:gosec // far below 4 GiB
 	}
 }
@@ -98,10 +99,11 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		default:
 			msg = f.payload
 		}
-		if c.sub.opcode() == opText && !utf8.Valid(msg) {
+		if c.opcode() == opText && !utf8.Valid(msg) {
 			return nil, c.fail(closeInvalidData, "text message is not UTF-8")
 		}
-		if !c.sub.batched {
+		c.Active()
+		if !c.sub.Batched {
 			return msg, nil
 		}
 		if len(msg) == 0 {
@@ -111,12 +113,23 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	}
 }
 
+// Sleep implements session.Conn.
+func (c *Conn) Sleep(wake func()) bool { return c.Stream.Sleep(len(c.batch) > 0, wake) }
+
 // Close implements session.Conn with a CLOSE frame.
 func (c *Conn) Close() { c.Stream.Close(closeFrame(closeNormal, "")) }
 
+// opcode is that of the frames that carry messages.
+func (c *Conn) opcode() byte {
+	if c.sub.Serializer.Binary() {
+		return opBinary
+	}
+	return opText
+}
+
 // nextOfBatch takes a message off a batch (section "Message Batching").
 func (c *Conn) nextOfBatch() ([]byte, error) {
-	msg, rest, ok := c.sub.split(c.batch)
+	msg, rest, ok := c.sub.Split(c.batch)
 	if !ok {
 		return nil, c.fail(closeProtocolError, "batch ends within a message")
 	}

@@ -21,6 +21,9 @@ const (
 	opPong         = 10
 )
 
+// emptyPing is a PING frame without a payload.
+const emptyPing = "\x89\x00"
+
 // Status codes of CLOSE frames (RFC 6455, section 7.4.1).
 const (
 	closeNormal        = 1000
@@ -110,8 +113,8 @@ func (c *Conn) check(first, second byte, f frame) error {
 		if c.inFrag {
 			return c.fail(closeProtocolError, "new message within a fragmented one")
 		}
-		if f.op != c.sub.opcode() {
-			return c.fail(closeUnsupported, "wrong frame type for "+c.sub.name)
+		if f.op != c.opcode() {
+			return c.fail(closeUnsupported, "wrong frame type for "+c.sub.Name)
 		}
 	default:
 		return c.fail(closeProtocolError, "reserved opcode")

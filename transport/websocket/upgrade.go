@@ -13,12 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-)
 
-// Reasons for which Upgrade refuses a request, beside a malformed handshake.
-var (
-	ErrOrigin      = errors.New("origin is not allowed")
-	ErrSubprotocol = errors.New("no common subprotocol")
+	"bondy/transport/web"
 )
 
 // Config says how connections are accepted.
@@ -38,13 +34,13 @@ type Config struct {
 // Upgrader accepts WebSocket connections. It is safe for concurrent use.
 type Upgrader struct {
 	cfg     Config
-	origins origins
+	origins web.Origins
 	gorilla websocket.Upgrader
 }
 
 // NewUpgrader checks cfg.
 func NewUpgrader(cfg Config) (*Upgrader, error) {
-	o, err := parseOrigins(cfg.Origins)
+	o, err := web.ParseOrigins(cfg.Origins)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +56,9 @@ func NewUpgrader(cfg Config) (*Upgrader, error) {
 }
 
 // Upgrade answers the opening handshake r, whose connection must be a
-// *pipe.Pipe or TLS on one, and takes the connection over. On error the
-// request has been answered or its connection closed.
+// *pipe.Pipe or TLS on one, and takes the connection over. On error, among
+// them web.ErrOrigin and web.ErrSubprotocol, the request has been answered or its
+// connection closed.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Connection", "Upgrade")
@@ -69,16 +66,16 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 		http.Error(w, "This is a WebSocket endpoint; connect with a WAMP client.", http.StatusUpgradeRequired)
 		return nil, errors.New("not a WebSocket handshake")
 	}
-	if !u.origins.allow(r) {
-		http.Error(w, "Pages of this origin may not connect; the listener's setting origins names those that may.", http.StatusForbidden)
-		return nil, ErrOrigin
+	if !u.origins.Allow(r) {
+		http.Error(w, web.ErrOrigin.Error(), http.StatusForbidden)
+		return nil, web.ErrOrigin
 	}
-	sub, ok := choose(websocket.Subprotocols(r))
-	if !ok {
-		http.Error(w, "None of the requested subprotocols is known; offered are "+offered+".", http.StatusBadRequest)
-		return nil, ErrSubprotocol
+	sub, err := web.Choose(websocket.Subprotocols(r))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return nil, err
 	}
-	g, err := u.gorilla.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {sub.name}})
+	g, err := u.gorilla.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {sub.Name}})
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +86,4 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 		return nil, err
 	}
 	return c, nil
-}
-
-// choose takes the first that we know: the client's order counts.
-func choose(names []string) (subprotocol, bool) {
-	for _, name := range names {
-		if sub, ok := parseSubprotocol(name); ok {
-			return sub, true
-		}
-	}
-	return subprotocol{}, false
 }

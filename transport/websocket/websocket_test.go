@@ -18,6 +18,7 @@ import (
 
 	"bondy/core/wamp"
 	"bondy/transport/pipe"
+	"bondy/transport/web"
 	"bondy/transport/websocket"
 )
 
@@ -159,6 +160,12 @@ func TestBatches(t *testing.T) {
 			[]string{"ab", "c"},
 			[]byte("\x00\x00\x00\x03[3]"),
 			[]byte("\x00\x00\x00\x09ab"),
+		},
+		{
+			"wamp.2.msgpack.batched", gorilla.BinaryMessage, []byte("\x00\x00\x00\x00\x00\x00\x00\x01c"),
+			[]string{"", "c"},
+			[]byte("\x00\x00\x00\x03[3]"),
+			[]byte("\x00\x00"),
 		},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -432,7 +439,7 @@ func TestOrigins(t *testing.T) {
 					t.Fatalf("HTTP %d %q", status, body)
 				}
 				(<-s.conns).Wait()
-			} else if status != 403 || !errors.Is(<-s.errs, websocket.ErrOrigin) || body == "" {
+			} else if status != 403 || !errors.Is(<-s.errs, web.ErrOrigin) || body == "" {
 				t.Errorf("HTTP %d %q, want 403", status, body)
 			}
 		})

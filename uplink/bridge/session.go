@@ -79,7 +79,7 @@ func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *s
 // join makes the session a peer of the realm, through which the other side's
 // interest, events and calls come, and tells the other side of ours.
 func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, authRole string) error {
-	if err := r.Join(id, s); err != nil {
+	if err := r.JoinBridge(id, s); err != nil {
 		return err
 	}
 	s.realm, s.id = r, id
@@ -88,7 +88,7 @@ func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, aut
 		Session: id, AuthID: authID, AuthRole: authRole, Via: via, Queue: s.queue,
 		Topics: s.rules.sendTopics.match, Procedures: s.rules.sendProcedures.match,
 		Features: peer.Publisher | peer.Subscriber | peer.Caller | peer.Callee |
-			peer.CalleeProgressiveResults | peer.CalleeCanceling,
+			peer.CalleeProgressiveResults | peer.CalleeProgressiveInvocations | peer.CalleeCanceling,
 	}
 	s.broker, s.dealer = r.Broker.Join(s.peer), r.Dealer.Join(s.peer)
 	s.sink.watch(s.dealer.Awaited)

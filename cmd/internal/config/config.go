@@ -87,7 +87,8 @@ type Listener struct {
 	// Origins are the browser origins allowed beside none, loopback and the
 	// same host: scheme://host[:port], *.example.com, or *.
 	Origins []string `toml:"origins"`
-	// PingInterval is the time between keepalive pings; 0 sends none.
+	// PingInterval is the time between keepalive pings; 0 sends none. A
+	// long-poll client must poll within two of them, or 1 min if 0.
 	PingInterval time.Duration `toml:"ping_interval"`
 	// MaxMessageSize is the longest message that a client may send.
 	MaxMessageSize Size `toml:"max_message_size"`
@@ -108,6 +109,7 @@ type Service string
 const (
 	ServiceWebSocket Service = "websocket"
 	ServiceRawSocket Service = "rawsocket"
+	ServiceLongPoll  Service = "longpoll"
 	ServiceAdmin     Service = "admin"
 )
 
@@ -141,6 +143,11 @@ type Limits struct {
 	// ShutdownGrace is how long sessions may take to say GOODBYE when the
 	// node stops.
 	ShutdownGrace time.Duration `toml:"shutdown_grace"`
+	// HibernateAfter is how long a session is quiet until it gives back the
+	// memory that only a busy one needs; 0 is never.
+	HibernateAfter time.Duration `toml:"hibernate_after"`
+	// Memory is what the process may use; 0 leaves it to the environment.
+	Memory Size `toml:"memory"`
 	// MaxSubscriptionsPerSession bounds the subscriptions of a session.
 	MaxSubscriptionsPerSession int `toml:"max_subscriptions_per_session"`
 	// MaxRegistrationsPerSession bounds the registrations of a session.
@@ -165,6 +172,7 @@ func initial() Config {
 			QueueBudget:                256 * MiB,
 			HelloTimeout:               10 * time.Second,
 			ShutdownGrace:              10 * time.Second,
+			HibernateAfter:             30 * time.Second,
 			MaxSubscriptionsPerSession: 100_000,
 			MaxRegistrationsPerSession: 100_000,
 			MaxPendingCallsPerSession:  10_000,

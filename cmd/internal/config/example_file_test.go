@@ -153,7 +153,7 @@ func TestProbeFileLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Realms) != 2 || len(cfg.Realms[0].Users) != 4 {
+	if len(cfg.Realms) != 2 || len(cfg.Realms[0].Users) != 6 {
 		t.Errorf("realms = %+v", cfg.Realms)
 	}
 }

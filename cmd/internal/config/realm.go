@@ -28,6 +28,16 @@ type Realm struct {
 	CallTimeout time.Duration `toml:"call_timeout"`
 	// CallTimeoutMax bounds what a call may name; 0 is no bound.
 	CallTimeoutMax time.Duration `toml:"call_timeout_max"`
+	// Features says whether clients must announce what they use.
+	Features FeaturePolicy `toml:"features"`
+	// Disclosure false refuses whoever asks to be disclosed to others.
+	Disclosure bool `toml:"disclosure"`
+	// Retention bounds the events that publishers ask to be retained.
+	Retention Retention `toml:"retention"`
+	// History names the topics whose events are kept.
+	History []History `toml:"history"`
+	// Trust gives sessions a trust level by their authrole.
+	Trust []Trust `toml:"trust"`
 	// Users are who may authenticate.
 	Users []User `toml:"users"`
 	// Groups are the roles that users share.
@@ -44,6 +54,68 @@ func (r *Realm) setDefaults() {
 	r.AuthMethods = []AuthMethod{AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA}
 	r.SlowConsumer = SlowDrop
 	r.URIStrictness = URILoose
+	r.Features = FeaturesUsed
+	r.Disclosure = true
+	r.Retention = Retention{MaxEvents: 10_000, MaxBytes: 32 << 20, MaxSize: 64 << 10}
+}
+
+// FeaturePolicy says whether clients must announce what they use.
+type FeaturePolicy string
+
+// The policies for features.
+const (
+	// FeaturesUsed takes the use of a feature for its announcement.
+	FeaturesUsed FeaturePolicy = "used"
+	// FeaturesAnnounced enforces the specification's word.
+	FeaturesAnnounced FeaturePolicy = "announced"
+)
+
+// Retention bounds the retained events of a realm.
+type Retention struct {
+	// MaxEvents is how many there may be; 0 retains none.
+	MaxEvents int `toml:"max_events"`
+	// MaxBytes is what all of them may take, MaxSize what one may.
+	MaxBytes Size `toml:"max_bytes"`
+	MaxSize  Size `toml:"max_size"`
+	// TTL is how long an event lives that says nothing itself; 0 for ever.
+	TTL time.Duration `toml:"ttl"`
+}
+
+// History is a topic or pattern whose events are kept.
+type History struct {
+	// URI and Match name the topics.
+	URI   string `toml:"uri"`
+	Match Match  `toml:"match"`
+	// MaxEvents and MaxBytes bound what is kept, MaxAge for how long; 0 is no
+	// bound of age.
+	MaxEvents int           `toml:"max_events"`
+	MaxBytes  Size          `toml:"max_bytes"`
+	MaxAge    time.Duration `toml:"max_age"`
+	// Storage is where it is kept.
+	Storage Storage `toml:"storage"`
+}
+
+// setDefaults prepares a rule for decoding.
+func (h *History) setDefaults() {
+	h.Match, h.MaxEvents, h.MaxBytes, h.Storage = MatchExact, 1000, 4<<20, StorageMemory
+}
+
+// Storage is where history is kept.
+type Storage string
+
+// The storages.
+const (
+	StorageMemory Storage = "memory"
+	// StorageDisk outlives the process.
+	StorageDisk Storage = "disk"
+)
+
+// Trust is the trust level of sessions with a role.
+type Trust struct {
+	// Role is their authrole.
+	Role string `toml:"role"`
+	// Level is what events and invocations tell; 0 tells nothing.
+	Level int `toml:"level"`
 }
 
 // Manage is who has the last word on a realm that exists.
@@ -68,6 +140,10 @@ const (
 	AuthWAMPCRA   AuthMethod = "wampcra"
 	// AuthCryptosign takes a signature by one of the user's keys.
 	AuthCryptosign AuthMethod = "cryptosign"
+	// AuthPassword takes the password and keeps it with Argon2id.
+	AuthPassword AuthMethod = "password"
+	// AuthSCRAM proves on both sides who knows the password.
+	AuthSCRAM AuthMethod = "wamp-scram"
 )
 
 // SlowConsumer is what happens to a client whose queue is full of events.
@@ -94,8 +170,11 @@ const (
 type User struct {
 	// Username is the authid, compared exactly.
 	Username string `toml:"username"`
-	// Password is the secret of the methods ticket and wampcra.
+	// Password is the secret of ticket, password, wampcra and wamp-scram.
 	Password Secret `toml:"password"`
+	// KDF is how the password is kept; empty means by PBKDF2 until the user
+	// logs in with the method password, then by Argon2id.
+	KDF KDF `toml:"kdf"`
 	// AuthorizedKeys are the hex Ed25519 public keys of the method cryptosign.
 	AuthorizedKeys []string `toml:"authorized_keys"`
 	// Groups are the groups of the user; the first is its default role.
@@ -109,6 +188,15 @@ type User struct {
 
 // setDefaults prepares a user for decoding.
 func (u *User) setDefaults() { u.Enabled = true }
+
+// KDF is how a password is kept, and what wamp-scram asks clients to compute.
+type KDF string
+
+// The key derivation functions.
+const (
+	KDFPBKDF2   KDF = "pbkdf2"
+	KDFArgon2id KDF = "argon2id13"
+)
 
 // Group is a role that users share.
 type Group struct {

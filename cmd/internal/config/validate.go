@@ -11,9 +11,9 @@ import (
 
 // Names that a later release gives a meaning.
 func laterSections() []string { return []string{"cluster"} }
-func laterServices() []string { return []string{"longpoll", "gateway", "console"} }
+func laterServices() []string { return []string{"gateway", "console"} }
 func laterAuthMethods() []string {
-	return []string{"password", "wamp-scram", "tls", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
+	return []string{"tls", "jwt", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
 }
 
 // Bounds of what a configuration may say.
@@ -74,6 +74,8 @@ func (l *Limits) check(p *problems) {
 	positive(p, "limits.max_pending_calls_per_session", l.MaxPendingCallsPerSession)
 	notNegative(p, "limits.queue_grace", l.QueueGrace)
 	notNegative(p, "limits.shutdown_grace", l.ShutdownGrace)
+	notNegative(p, "limits.hibernate_after", l.HibernateAfter)
+	notNegative(p, "limits.memory", l.Memory)
 	if l.QueueSoft > l.QueueHard {
 		p.addf("limits.queue_soft", "%s is above queue_hard, %s", l.QueueSoft, l.QueueHard)
 	}
@@ -107,11 +109,11 @@ func (l *Listener) check(p *problems, key string) {
 
 func (l *Listener) checkServices(p *problems, key string) {
 	if len(l.Services) == 0 {
-		p.addf(key, "wants at least one of websocket, rawsocket, admin")
+		p.addf(key, "wants at least one of websocket, longpoll, rawsocket, admin")
 	}
 	for i, s := range l.Services {
 		at := element(key, i)
-		oneOf(p, at, s, laterServices(), ServiceWebSocket, ServiceRawSocket, ServiceAdmin)
+		oneOf(p, at, s, laterServices(), ServiceWebSocket, ServiceLongPoll, ServiceRawSocket, ServiceAdmin)
 		if slices.Contains(l.Services[:i], s) {
 			p.addf(at, "%s is listed twice", s)
 		}
@@ -162,7 +164,9 @@ func checkName(p *problems, key, name string) {
 }
 
 // clients reports whether WAMP clients arrive by s.
-func (s Service) clients() bool { return s == ServiceWebSocket || s == ServiceRawSocket }
+func (s Service) clients() bool {
+	return s == ServiceWebSocket || s == ServiceLongPoll || s == ServiceRawSocket
+}
 
 // oneOf checks that value is among the allowed ones; later are the names that
 // a later release allows.
@@ -184,6 +188,13 @@ func oneOf[T ~string](p *problems, key string, value T, later []string, allowed 
 func positive[T ~int | ~int64](p *problems, key string, n T) {
 	if n <= 0 {
 		p.addf(key, "must be more than 0")
+	}
+}
+
+// atLeast checks that n is not below least.
+func atLeast[T ~int | ~int64](p *problems, key string, n, least T) {
+	if n < least {
+		p.addf(key, "%v is below %v", n, least)
 	}
 }
 

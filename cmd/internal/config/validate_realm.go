@@ -33,7 +33,7 @@ func (r *Realm) check(p *problems, key string) {
 	}
 	for i, m := range r.AuthMethods {
 		at := element(join(key, "authmethods"), i)
-		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA)
+		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthCryptosign, AuthPassword, AuthSCRAM, AuthTicket, AuthWAMPCRA)
 		if slices.Contains(r.AuthMethods[:i], m) {
 			p.addf(at, "%s is listed twice", m)
 		}
@@ -46,7 +46,39 @@ func (r *Realm) check(p *problems, key string) {
 	if r.CallTimeoutMax > 0 && r.CallTimeout > r.CallTimeoutMax {
 		p.addf(join(key, "call_timeout"), "%s is above call_timeout_max, %s", r.CallTimeout, r.CallTimeoutMax)
 	}
+	oneOf(p, join(key, "features"), r.Features, nil, FeaturesUsed, FeaturesAnnounced)
+	r.checkEvents(p, key)
 	r.checkRoles(p, key)
+}
+
+// checkEvents checks what is said of events that are kept and of trust.
+func (r *Realm) checkEvents(p *problems, key string) {
+	at := join(key, "retention")
+	notNegative(p, join(at, "max_events"), r.Retention.MaxEvents)
+	positive(p, join(at, "max_bytes"), r.Retention.MaxBytes)
+	positive(p, join(at, "max_size"), r.Retention.MaxSize)
+	notNegative(p, join(at, "ttl"), r.Retention.TTL)
+	for i, h := range r.History {
+		at := element(join(key, "history"), i)
+		oneOf(p, join(at, "match"), h.Match, nil, MatchExact, MatchPrefix, MatchWildcard)
+		if m, ok := wamp.ParseMatch(string(h.Match)); ok && !wamp.URI(h.URI).Valid(m, r.URIStrictness == URIStrict) {
+			p.addf(join(at, "uri"), "%q is no %s URI", h.URI, r.URIStrictness)
+		}
+		positive(p, join(at, "max_events"), h.MaxEvents)
+		positive(p, join(at, "max_bytes"), h.MaxBytes)
+		notNegative(p, join(at, "max_age"), h.MaxAge)
+		oneOf(p, join(at, "storage"), h.Storage, nil, StorageMemory, StorageDisk)
+		for j, o := range r.History[:i] {
+			if o.URI == h.URI && o.Match == h.Match {
+				p.addf(join(at, "uri"), "%s is there already, as history[%d]", h.URI, j)
+			}
+		}
+	}
+	for i, t := range r.Trust {
+		at := element(join(key, "trust"), i)
+		checkName(p, join(at, "role"), t.Role)
+		notNegative(p, join(at, "level"), t.Level)
+	}
 }
 
 // checkRoles checks the users, groups and grants, which refer to one another.
@@ -73,6 +105,9 @@ func (r *Realm) checkRoles(p *problems, key string) {
 		roles = append(roles, u.Username)
 		if n := len(u.Password.Reveal()); n == 0 && len(u.AuthorizedKeys) == 0 || n > maxPassword {
 			p.addf(join(at, "password"), "want 1 to %d bytes, or authorized_keys", maxPassword)
+		}
+		if u.KDF != "" {
+			oneOf(p, join(at, "kdf"), u.KDF, nil, KDFArgon2id, KDFPBKDF2)
 		}
 		for j, k := range u.AuthorizedKeys {
 			if b, err := hex.DecodeString(k); err != nil || len(b) != ed25519.PublicKeySize {

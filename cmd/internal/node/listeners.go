@@ -46,6 +46,7 @@ func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) e
 		MaxConnections: l.MaxConnections, MaxConnectionsPerAddress: l.MaxConnectionsPerAddress,
 		HandshakeTimeout: l.HandshakeTimeout, MaxMessageSize: int(l.MaxMessageSize),
 		PingInterval: cmp.Or(l.PingInterval, -1), Origins: l.Origins, HTTP: n.http(l, api), Grace: time.Second,
+		HibernateAfter: n.cfg.Limits.HibernateAfter, Settled: n.reclaim.note,
 	}
 	for _, s := range l.Services {
 		cfg.Services = append(cfg.Services, string(s))
@@ -58,7 +59,7 @@ func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) e
 		return err
 	}
 	n.log.Info("listening", slog.String("address", address(t.ListenAddr())), slog.String("services", strings.Join(cfg.Services, ",")))
-	if l.Offers(config.ServiceWebSocket) || l.Offers(config.ServiceRawSocket) {
+	if l.Offers(config.ServiceWebSocket) || l.Offers(config.ServiceLongPoll) || l.Offers(config.ServiceRawSocket) {
 		n.clients = append(n.clients, t)
 	} else {
 		n.admins = append(n.admins, t)

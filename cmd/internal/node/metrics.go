@@ -13,17 +13,20 @@ import (
 type listenerCollector struct {
 	n *Node
 
-	open, accepted, refused, bytes *prometheus.Desc
+	open, polls, hibernating, wakeups, accepted, refused, bytes *prometheus.Desc
 }
 
 func newListenerCollector(n *Node) prometheus.Collector {
 	listener := []string{"listener"}
 	return &listenerCollector{
-		n:        n,
-		open:     prometheus.NewDesc("bondy_connections", "Connections open.", listener, nil),
-		accepted: prometheus.NewDesc("bondy_connections_accepted_total", "Connections accepted.", listener, nil),
-		refused:  prometheus.NewDesc("bondy_connections_refused_total", "Connections that did not become a session, by reason.", []string{"listener", "reason"}, nil),
-		bytes:    prometheus.NewDesc("bondy_bytes_total", "Bytes by direction.", []string{"listener", "direction"}, nil),
+		n:           n,
+		open:        prometheus.NewDesc("bondy_connections", "Connections open.", listener, nil),
+		polls:       prometheus.NewDesc("bondy_longpoll_transports", "Long-poll transports open.", listener, nil),
+		hibernating: prometheus.NewDesc("bondy_sessions_hibernating", "Idle sessions that have given their goroutine and buffers back.", listener, nil),
+		wakeups:     prometheus.NewDesc("bondy_session_wakeups_total", "How often a hibernating session woke up.", listener, nil),
+		accepted:    prometheus.NewDesc("bondy_connections_accepted_total", "Connections accepted.", listener, nil),
+		refused:     prometheus.NewDesc("bondy_connections_refused_total", "Connections that did not become a session, by reason.", []string{"listener", "reason"}, nil),
+		bytes:       prometheus.NewDesc("bondy_bytes_total", "Bytes by direction.", []string{"listener", "direction"}, nil),
 	}
 }
 
@@ -35,6 +38,9 @@ func (c *listenerCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, l := range c.n.listeners() {
 		s, name := l.Stats(), address(l.ListenAddr())
 		gauge(ch, c.open, float64(s.Open), name)
+		gauge(ch, c.polls, float64(s.Polls), name)
+		gauge(ch, c.hibernating, float64(s.Hibernating), name)
+		counter(ch, c.wakeups, uint64(s.Wakeups), name)   //nolint:gosec // counts go up
 		counter(ch, c.accepted, uint64(s.Accepted), name) //nolint:gosec // counts go up
 		for reason, v := range s.Refused {
 			counter(ch, c.refused, uint64(v), name, string(reason)) //nolint:gosec // counts go up

@@ -28,6 +28,7 @@ import (
 	"bondy/core/realm"
 	"bondy/gateway/admin"
 	"bondy/store"
+	"bondy/store/history"
 	"bondy/store/realms"
 	"bondy/transport"
 	"bondy/uplink"
@@ -53,11 +54,15 @@ type Node struct {
 	opts    Options
 	log     *slog.Logger
 	gate    *auth.Gate
+	guard   *auth.Guard
 	db      *store.DB
 	realms  *realms.Store
+	past    *store.DB // of history
+	history *history.Store
 	idKey   []byte
 	router  *core.Router
 	metrics *prometheus.Registry
+	reclaim *reclaimer
 
 	clients []*transport.Listener // where clients connect
 	admins  []*transport.Listener // the admin socket and listeners of admin alone
@@ -152,7 +157,7 @@ func newNode(cfg config.Config, opts Options) *Node {
 		opts.Notify = func(string) {}
 	}
 	return &Node{
-		opts: opts, cfg: cfg, gate: auth.NewGate(0), metrics: prometheus.NewRegistry(),
+		opts: opts, cfg: cfg, gate: auth.NewGate(0), guard: auth.NewGuard(), metrics: prometheus.NewRegistry(), reclaim: newReclaimer(),
 		log: opts.Log.With(slog.String("node", cfg.Node)),
 	}
 }
@@ -175,6 +180,9 @@ func (n *Node) finish() (*Node, error) {
 		}
 		if n.db != nil {
 			_ = n.db.Close() // the error that matters is n.err
+		}
+		if n.past != nil {
+			_ = n.past.Close() // the error that matters is n.err
 		}
 		return nil, n.err
 	}
@@ -201,6 +209,11 @@ func (n *Node) openStore() {
 		if err != nil {
 			return err
 		}
+		n.past, err = store.Open(filepath.Join(n.cfg.DataDir, "history.db"), store.Options{})
+		if err != nil {
+			return err
+		}
+		n.history = history.New(n.past, history.Config{Log: n.log})
 		n.realms = realms.New(n.db)
 		n.idKey, err = n.realms.IDKey()
 		return err
@@ -217,6 +230,9 @@ func (n *Node) route() {
 			Realms: rs, HelloTimeout: n.cfg.Limits.HelloTimeout, Agent: "bondy-" + n.opts.Version,
 			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
 		})
+		if err == nil {
+			err = n.history.Prune()
+		}
 		if err == nil {
 			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n), newUplinkCollector(n))
 		}
@@ -246,6 +262,8 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, l := range n.listeners() {
 		g.Go(func() error { return l.Run(serve) })
 	}
+	g.Go(func() error { return n.reclaim.run(serve) })
+	g.Go(func() error { return n.history.Run(serve) })
 	n.runLinks(serve, g.Go)
 	n.opts.Notify("READY=1")
 	n.log.Info("ready", slog.String("mode", string(n.cfg.Mode)), slog.String("version", n.opts.Version))
@@ -255,7 +273,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.drain(ctx)
 	stop()
-	err := errors.Join(g.Wait(), n.db.Close())
+	err := errors.Join(g.Wait(), n.db.Close(), n.past.Close())
 	n.log.Info("stopped")
 	return err
 }

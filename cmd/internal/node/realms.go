@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 
 	"bondy/cmd/internal/config"
 	"bondy/core/auth"
+	"bondy/core/broker"
+	"bondy/core/dealer"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/realm"
@@ -40,11 +43,42 @@ func definitions(cfg *config.Config) ([]realms.Definition, error) {
 			StrictURIs:        r.URIStrictness == config.URIStrict,
 			CallTimeout:       r.CallTimeout,
 			MaxCallTimeout:    r.CallTimeoutMax,
+			Routing:           routing(r),
 		}
 		d.Realm.Queue.CloseSlow = r.SlowConsumer == config.SlowClose
 		out[i] = d
 	}
 	return out, nil
+}
+
+func routing(r *config.Realm) realm.Routing {
+	out := realm.Routing{
+		NoDisclosure: !r.Disclosure,
+		Retention: broker.Retention{
+			MaxEvents: r.Retention.MaxEvents, MaxBytes: int64(r.Retention.MaxBytes),
+			MaxSize: int(r.Retention.MaxSize), TTL: r.Retention.TTL,
+		},
+	}
+	if r.Retention.MaxEvents == 0 {
+		out.Retention.MaxEvents = -1 // the broker's word for none
+	}
+	if r.Features == config.FeaturesAnnounced {
+		out.Features = dealer.Announced
+	}
+	for _, h := range r.History {
+		match, _ := wamp.ParseMatch(string(h.Match)) // was validated
+		out.History = append(out.History, broker.HistoryRule{
+			Match: match, URI: wamp.URI(h.URI), MaxEvents: h.MaxEvents, MaxBytes: int64(h.MaxBytes),
+			MaxAge: h.MaxAge, Disk: h.Storage == config.StorageDisk,
+		})
+	}
+	for _, t := range r.Trust {
+		if out.Trust == nil {
+			out.Trust = make(map[string]int)
+		}
+		out.Trust[t.Role] = t.Level
+	}
+	return out
 }
 
 // bounded gives realms the bounds of this node.
@@ -55,11 +89,34 @@ func (n *Node) bounded(rs []realm.Config, l *config.Limits) []realm.Config {
 		if r.Queue.CloseSlow {
 			slow = config.SlowClose
 		}
-		r.Queue, r.Auth.Gate = queue(l, slow), n.gate
+		r.Queue, r.Auth.Gate, r.Auth.Guard = queue(l, slow), n.gate, n.guard
+		r.Auth.Upgrade = n.storeCredential(r.URI)
 		r.MaxSubscriptions, r.MaxRegistrations, r.MaxCalls =
 			l.MaxSubscriptionsPerSession, l.MaxRegistrationsPerSession, l.MaxPendingCallsPerSession
+		uri := r.URI
+		r.OpenHistory = func(rule broker.HistoryRule) broker.History { return n.openHistory(uri, rule) }
 	}
 	return rs
+}
+
+// openHistory gives the log of a rule on disk. One that cannot be read makes
+// memory serve.
+func (n *Node) openHistory(realm wamp.URI, rule broker.HistoryRule) broker.History {
+	l, err := n.history.Open(realm, rule)
+	if err != nil {
+		n.log.Error("event history is kept in memory", slog.Any("err", err))
+		return nil
+	}
+	return l
+}
+
+// storeCredential stores what a login made of a user's password.
+func (n *Node) storeCredential(realm wamp.URI) func(context.Context, string, *auth.Credential) {
+	return func(_ context.Context, user string, c *auth.Credential) {
+		if err := n.realms.SetCredential(realm, user, c); err != nil {
+			n.log.Warn("a credential was not stored", slog.String("realm", string(realm)), slog.Any("err", err))
+		}
+	}
 }
 
 // merged brings the stored realms in line with the file and returns them all,
@@ -102,7 +159,7 @@ func users(in []config.User) ([]auth.User, error) {
 	for i, u := range in {
 		out[i] = auth.User{
 			Name: u.Username, Password: auth.Secret(u.Password.Reveal()),
-			Groups: u.Groups, Disabled: !u.Enabled,
+			KDF: auth.KDF(u.KDF), Groups: u.Groups, Disabled: !u.Enabled,
 		}
 		for j, text := range u.AuthorizedKeys {
 			key, err := hex.DecodeString(text)

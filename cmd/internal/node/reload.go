@@ -11,15 +11,17 @@ import (
 func restartNeeded(old, cfg *config.Config) []string {
 	var keys []string
 	for key, same := range map[string]bool{
-		"mode":                 old.Mode == cfg.Mode,
-		"node":                 old.Node == cfg.Node,
-		"data_dir":             old.DataDir == cfg.DataDir,
-		"log.format":           old.Log.Format == cfg.Log.Format,
-		"listener":             reflect.DeepEqual(old.Listeners, cfg.Listeners),
-		"uplink":               reflect.DeepEqual(old.Uplinks, cfg.Uplinks),
-		"uplink_listener":      reflect.DeepEqual(old.UplinkListener, cfg.UplinkListener),
-		"limits.hello_timeout": old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
-		"limits.queue_budget":  old.Limits.QueueBudget == cfg.Limits.QueueBudget,
+		"mode":                   old.Mode == cfg.Mode,
+		"node":                   old.Node == cfg.Node,
+		"data_dir":               old.DataDir == cfg.DataDir,
+		"log.format":             old.Log.Format == cfg.Log.Format,
+		"listener":               reflect.DeepEqual(old.Listeners, cfg.Listeners),
+		"uplink":                 reflect.DeepEqual(old.Uplinks, cfg.Uplinks),
+		"uplink_listener":        reflect.DeepEqual(old.UplinkListener, cfg.UplinkListener),
+		"limits.hibernate_after": old.Limits.HibernateAfter == cfg.Limits.HibernateAfter,
+		"limits.memory":          old.Limits.Memory == cfg.Limits.Memory,
+		"limits.hello_timeout":   old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
+		"limits.queue_budget":    old.Limits.QueueBudget == cfg.Limits.QueueBudget,
 	} {
 		if !same {
 			keys = append(keys, key)

@@ -20,7 +20,7 @@ log = { format = "json" }
 
 [[listener]]
 address = "127.0.0.1:0"
-services = ["websocket"]
+services = ["websocket", "longpoll"]
 
 [[realm]]
 uri = "realm1"
@@ -53,7 +53,18 @@ func (v verdict) report(t *testing.T) {
 // serializer with each.
 func TestInterop(t *testing.T) {
 	n := serveInterop(t)
-	cmd := npmScript(t, "interop.mjs", "--url", n.urls["websocket"])
+	runChecks(t, n, npmScript(t, "interop.mjs", "--url", n.urls["websocket"]))
+}
+
+// TestLongPoll runs autobahn-js over long-poll.
+func TestLongPoll(t *testing.T) {
+	n := serveInterop(t)
+	runChecks(t, n, npmScript(t, "longpoll.mjs", "--longpoll", n.urls["longpoll"], "--url", n.urls["websocket"]))
+}
+
+// runChecks reports the checks that cmd makes, and stops the router.
+func runChecks(t *testing.T, n *served, cmd *exec.Cmd) {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

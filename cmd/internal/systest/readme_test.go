@@ -105,13 +105,26 @@ func readmeSteps() map[string]func(*walk, string) {
 				}
 			}
 		},
-		"bin/bondy config default > bondy.toml": func(w *walk, line string) { w.run(line) },
-		"bin/bondy config check bondy.toml":     func(w *walk, line string) { w.run(line) },
+		"bin/bondy bench rpc":                      bench,
+		"bin/bondy bench pubsub --subscribers 100": bench,
+		"bin/bondy config default > bondy.toml":    func(w *walk, line string) { w.run(line) },
+		"bin/bondy config check bondy.toml":        func(w *walk, line string) { w.run(line) },
 		"bin/bondy serve --config bondy.toml": func(w *walk, _ string) {
 			w.stop()
 			w.serve("--config bondy.toml")
 		},
 		"bin/bondy reload --config bondy.toml": func(w *walk, line string) { w.run(line) },
+	}
+}
+
+// bench measures for a moment.
+func bench(w *walk, line string) {
+	w.t.Helper()
+	got := w.run(w.connected(line) + " --runs 1 --warmup 50ms --duration 200ms")
+	for _, figure := range []string{"router CPU", "latency p99.9", "refused 0, lost 0"} {
+		if !strings.Contains(got, figure) {
+			w.t.Errorf("%s does not tell of %s:\n%s", line, figure, got)
+		}
 	}
 }
 

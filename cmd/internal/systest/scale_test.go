@@ -16,6 +16,7 @@ import (
 	"bondy/core"
 	"bondy/core/codec"
 	"bondy/core/coretest"
+	"bondy/core/session"
 	"bondy/core/wamp"
 )
 
@@ -66,7 +67,8 @@ type member struct{ *coretest.Conn }
 // enter connects a member, which the router serves until it hangs up.
 func enter(r *core.Router, serving *sync.WaitGroup) member {
 	m := member{coretest.NewConn(wamp.MessagePack, 0)}
-	serving.Go(func() { r.Serve(context.Background(), m.Conn) })
+	serving.Add(1)
+	go r.Serve(context.Background(), m.Conn, func(session.Conn) { serving.Done() })
 	m.put(hello())
 	return m
 }

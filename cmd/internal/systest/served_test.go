@@ -44,6 +44,8 @@ func serviceURL(service, address string) string {
 	switch service {
 	case "websocket":
 		return "ws://" + address + "/ws"
+	case "longpoll":
+		return "http://" + address + "/wamp/longpoll"
 	case "rawsocket":
 		return "tcp://" + address
 	}

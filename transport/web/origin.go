@@ -1,6 +1,7 @@
-package websocket
+package web
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,16 +10,22 @@ import (
 	"strings"
 )
 
-// origins decides which web pages may connect. Beside the configured ones
-// those are pages from this machine and from the host that is connected to.
-type origins struct {
+// ErrOrigin means that a request comes from a web page that may not connect.
+var ErrOrigin = errors.New("pages of this origin may not connect: the listener's setting origins names those that may")
+
+// Origins decides which web pages may connect. Beside the configured ones
+// those are pages from this machine and from the host that is connected to. It
+// is safe for concurrent use.
+type Origins struct {
 	any   bool
 	exact map[string]bool
 	hosts []string // suffixes such as ".example.com"
 }
 
-func parseOrigins(list []string) (origins, error) {
-	o := origins{exact: map[string]bool{}}
+// ParseOrigins reads a list of origins such as https://app.example.com, hosts
+// below one as *.example.com, or * for all.
+func ParseOrigins(list []string) (Origins, error) {
+	o := Origins{exact: map[string]bool{}}
 	for _, s := range list {
 		low := strings.ToLower(s)
 		switch host, wild := strings.CutPrefix(low, "*."); {
@@ -29,7 +36,7 @@ func parseOrigins(list []string) (origins, error) {
 		default:
 			u, err := url.Parse(low)
 			if err != nil || u.Scheme == "" || u.Host == "" || low != u.Scheme+"://"+u.Host || strings.Contains(low, "*") {
-				return origins{}, fmt.Errorf("origin %q is not like https://app.example.com, *.example.com or *", s)
+				return Origins{}, fmt.Errorf("origin %q is not like https://app.example.com, *.example.com or *", s)
 			}
 			o.exact[low] = true
 		}
@@ -37,9 +44,9 @@ func parseOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// allow reports whether the page that r's Origin header names may connect;
+// Allow reports whether the page that r's Origin header names may connect;
 // clients that are no browsers send none.
-func (o origins) allow(r *http.Request) bool {
+func (o Origins) Allow(r *http.Request) bool {
 	list := r.Header["Origin"]
 	if len(list) == 0 || o.any {
 		return true

@@ -1,0 +1,281 @@
+package auth
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"bondy/core/wamp"
+)
+
+// ErrTooManyRequests refuses who failed too often, whatever it sends.
+const ErrTooManyRequests wamp.URI = "bondy.error.too_many_requests"
+
+// Bounds of a Guard.
+const (
+	// guardEntries bounds the table. When it is full, a newcomer takes the
+	// place of whichever of eight entries matters least.
+	guardEntries = 16_384
+	guardSample  = 8
+	// guardMemory is how long failures count.
+	guardMemory = 15 * time.Minute
+	// After that many failures each further one doubles the wait, from one
+	// second to the most.
+	pairFree, pairMost       = 10, 15 * time.Minute
+	addressFree, addressMost = 100, time.Minute
+	userFree, userMost       = 100, time.Minute
+	ipv6Site                 = 64 // bits that belong to one customer
+	guardFirst               = time.Second
+	guardDoublings           = 10 // 2^10 s are above every most
+)
+
+// Guard slows down who guesses. It counts failed logins per address and user,
+// per address, and per user: the last for guesses from many addresses, which
+// do not lock the user out at addresses from where it has logged in before.
+// Loopback addresses and unix sockets are not counted by themselves, since many
+// clients share them. A login counts as failed until it has succeeded, so that
+// parallel guesses gain nothing. Keys and certificates cannot be guessed and
+// count for the address alone.
+//
+// One Guard serves all realms of a node and outlives their configuration. It is
+// safe for concurrent use.
+type Guard struct {
+	mu               sync.Mutex
+	entries          map[guardKey]*guardEntry
+	refused, evicted uint64
+}
+
+// guardKey is an address, a user of a realm, or both.
+type guardKey struct {
+	kind  guardKind
+	from  netip.Prefix
+	realm wamp.URI
+	user  string
+}
+
+type guardKind uint8
+
+const (
+	guardPair guardKind = iota
+	guardAddress
+	guardUser
+)
+
+// limits are the failures that cost nothing, and the longest wait.
+func (k guardKind) limits() (free int, most time.Duration) {
+	switch k {
+	case guardAddress:
+		return addressFree, addressMost
+	case guardUser:
+		return userFree, userMost
+	default:
+		return pairFree, pairMost
+	}
+}
+
+type guardEntry struct {
+	failures int
+	last     time.Time // of the last failure
+	until    time.Time // refused before
+	known    bool      // the user has logged in from here
+}
+
+// NewGuard makes an empty Guard.
+func NewGuard() *Guard { return &Guard{entries: make(map[guardKey]*guardEntry)} }
+
+// Stats returns how many logins were refused for failures before them, and how
+// many entries had to make room for others.
+func (g *Guard) Stats() (refused, evicted uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refused, g.evicted
+}
+
+// attempt is one login under watch.
+type attempt struct {
+	pair, address, user guardKey
+	// guess says that the method is one where a guess can be right.
+	guess bool
+}
+
+func newAttempt(req *Request, method string) attempt {
+	from := siteOf(req.Remote.Addr())
+	a := attempt{
+		pair:    guardKey{guardPair, from, req.Realm, req.AuthID},
+		address: guardKey{kind: guardAddress, from: from},
+		user:    guardKey{kind: guardUser, realm: req.Realm, user: req.AuthID},
+	}
+	switch method {
+	case MethodTicket, MethodPassword, MethodWAMPCRA, MethodSCRAM:
+		a.guess = true
+	}
+	return a
+}
+
+// siteOf is what belongs to one client: an IPv4 address or an IPv6 site.
+func siteOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = ipv6Site
+	}
+	p, _ := addr.Prefix(bits) // the zero value for no address
+	return p
+}
+
+// shared tells whether many clients have the address.
+func (k guardKey) shared() bool { return !k.from.IsValid() || k.from.Addr().IsLoopback() }
+
+// check refuses an attempt that comes too early.
+func (g *Guard) check(a attempt) error {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.checkLocked(a, time.Now())
+}
+
+// start is check, and counts the attempt as failed.
+func (g *Guard) start(a attempt) error {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	if err := g.checkLocked(a, now); err != nil {
+		return err
+	}
+	g.failLocked(a, now)
+	return nil
+}
+
+// undo takes back what start counted, for an attempt that proved nothing.
+func (g *Guard) undo(a attempt) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range []guardKey{a.pair, a.address, a.user} {
+		if e := g.entries[k]; e != nil && e.failures > 0 {
+			e.failures--
+			e.until = time.Time{} // nothing was locked when the attempt started
+		}
+	}
+}
+
+// succeed takes back what start counted and remembers the pair.
+func (g *Guard) succeed(a attempt) {
+	if g == nil {
+		return
+	}
+	g.undo(a)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.guess {
+		*g.entryLocked(a.pair, time.Now()) = guardEntry{known: true, last: time.Now()}
+	}
+}
+
+// watch counts what a verifier says.
+func (g *Guard) watch(a attempt, verify verifier) verifier {
+	return func(ctx context.Context, signature string, extra wamp.Dict) (*Identity, error) {
+		if err := g.start(a); err != nil {
+			return nil, err
+		}
+		id, err := verify(ctx, signature, extra)
+		switch {
+		case err == nil:
+			g.succeed(a)
+		case !refused(err): // it took too long, or the role is not the user's
+			g.undo(a)
+		}
+		return id, err
+	}
+}
+
+func (g *Guard) checkLocked(a attempt, now time.Time) error {
+	keys := []guardKey{a.address}
+	if a.guess {
+		keys = append(keys, a.pair)
+		if e := g.entries[a.pair]; e == nil || !e.known {
+			keys = append(keys, a.user)
+		}
+	}
+	var wait time.Duration
+	for _, k := range keys {
+		if e := g.entries[k]; e != nil {
+			wait = max(wait, e.until.Sub(now))
+		}
+	}
+	if wait <= 0 {
+		return nil
+	}
+	g.refused++
+	return wamp.Errorf(ErrTooManyRequests, "too many failed logins: try again in %s", wait.Round(time.Second)+time.Second)
+}
+
+func (g *Guard) failLocked(a attempt, now time.Time) {
+	count := func(k guardKey) {
+		e := g.entryLocked(k, now)
+		free, most := k.kind.limits()
+		if now.Sub(e.last) > guardMemory {
+			e.failures = 0
+		}
+		e.failures++
+		e.last = now
+		if over := e.failures - free; over >= 0 {
+			e.until = now.Add(min(guardFirst<<min(over, guardDoublings), most))
+		}
+	}
+	if !a.address.shared() {
+		count(a.address)
+	}
+	if a.guess {
+		count(a.pair)
+		count(a.user)
+	}
+}
+
+// entryLocked finds or makes an entry.
+func (g *Guard) entryLocked(k guardKey, now time.Time) *guardEntry {
+	e := g.entries[k]
+	if e == nil {
+		g.makeRoomLocked(now)
+		e = &guardEntry{last: now}
+		g.entries[k] = e
+	}
+	return e
+}
+
+// makeRoomLocked drops the one of some entries that is locked the shortest, or
+// else the one that failed longest ago.
+func (g *Guard) makeRoomLocked(now time.Time) {
+	if len(g.entries) < guardEntries {
+		return
+	}
+	var victim guardKey
+	var least *guardEntry
+	n := 0
+	for k, e := range g.entries {
+		if least == nil || e.matters(now).Before(least.matters(now)) {
+			victim, least = k, e
+		}
+		if n++; n == guardSample {
+			break
+		}
+	}
+	delete(g.entries, victim)
+	g.evicted++
+}
+
+// matters is until when an entry is worth keeping.
+func (e *guardEntry) matters(now time.Time) time.Time {
+	if e.until.After(now) {
+		return e.until.Add(guardMemory)
+	}
+	return e.last
+}

@@ -1,0 +1,236 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bondy/core/auth"
+	"bondy/core/wamp"
+)
+
+func guarded(t *testing.T) (*auth.Authenticator, *auth.Guard) {
+	t.Helper()
+	cfg := config()
+	cfg.Guard = auth.NewGuard()
+	cfg.Methods = append(cfg.Methods, auth.MethodTrust)
+	cfg.Sources = []auth.Source{
+		{Subjects: []string{"all"}},
+		{Subjects: []string{"all"}, Methods: []string{"trust"}, Prefixes: prefixes("0.0.0.0/0")},
+	}
+	return newAuth(t, cfg), cfg.Guard
+}
+
+// try makes one attempt by ticket.
+func try(ctx context.Context, a *auth.Authenticator, name, addr, secret string) error {
+	_, x, err := a.Begin(ctx, auth.Request{Realm: "realm1", AuthID: name, Methods: []string{"ticket"}, Remote: from(addr)})
+	if err != nil {
+		return err
+	}
+	_, err = x.Finish(ctx, secret, nil)
+	return err
+}
+
+func TestBackOff(t *testing.T) {
+	for _, name := range []string{"joe", "nobody", "gone"} { // alike, whether or not there is such a user
+		synctest.Test(t, func(t *testing.T) {
+			a, guard := guarded(t)
+			for range 10 {
+				if err := try(t.Context(), a, name, "192.0.2.1", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+					t.Fatal(err)
+				}
+			}
+			wait := time.Second
+			for range 12 {
+				if err := try(t.Context(), a, name, "192.0.2.1", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
+					t.Fatalf("%s before %s have passed: %v", name, wait, err)
+				}
+				time.Sleep(wait)
+				if err := try(t.Context(), a, name, "192.0.2.1", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+					t.Fatalf("%s after %s: %v", name, wait, err)
+				}
+				wait = min(2*wait, 15*time.Minute)
+			}
+			if err := try(t.Context(), a, name, "192.0.2.2", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+				t.Errorf("%s from another address: %v", name, err)
+			}
+			if refused, _ := guard.Stats(); refused != 12 {
+				t.Errorf("%d counted as refused, want 12", refused)
+			}
+			time.Sleep(time.Hour)
+			if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+				t.Errorf("after an hour: %v", err)
+			}
+		})
+	}
+}
+
+func TestSuccessForgives(t *testing.T) {
+	a, _ := guarded(t)
+	for range 5 {
+		for range 9 {
+			if err := try(t.Context(), a, "joe", "192.0.2.1", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+				t.Fatal(err)
+			}
+		}
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Parallel guesses gain nothing: each counts before it is judged.
+func TestParallelGuesses(t *testing.T) {
+	a, _ := guarded(t)
+	var exchanges []*auth.Exchange
+	for range 50 {
+		_, x, err := a.Begin(t.Context(), auth.Request{AuthID: "joe", Methods: []string{"ticket"}, Remote: from("192.0.2.1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exchanges = append(exchanges, x)
+	}
+	judged := 0
+	for _, x := range exchanges {
+		if _, err := x.Finish(t.Context(), "wrong", nil); uri(err) == wamp.ErrAuthenticationDenied {
+			judged++
+		}
+	}
+	if judged != 10 {
+		t.Errorf("%d guesses were judged, want 10", judged)
+	}
+}
+
+// Guesses from many addresses slow the user down, but not where it is known;
+// guesses at many users slow the address down, but not loopback.
+func TestDistributedGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := guarded(t)
+		if err := try(t.Context(), a, "joe", "203.0.113.1", "s3cret-ticket"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 100 {
+			if err := try(t.Context(), a, "joe", fmt.Sprintf("2001:db8:%x::1", i), "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+				t.Fatal(err)
+			}
+		}
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
+			t.Errorf("from a new address: %v", err)
+		}
+		if err := try(t.Context(), a, "joe", "203.0.113.1", "s3cret-ticket"); err != nil {
+			t.Errorf("from a known address: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+			t.Errorf("a minute later: %v", err)
+		}
+		for _, addr := range []string{"192.0.2.9", "127.0.0.1", ""} {
+			for i := range 100 {
+				if err := try(t.Context(), a, fmt.Sprint("nobody", i), addr, "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
+					t.Fatal(err)
+				}
+			}
+			err := try(t.Context(), a, "joe", addr, "s3cret-ticket")
+			if want := addr == "192.0.2.9"; (uri(err) == auth.ErrTooManyRequests) != want || !want && err != nil {
+				t.Errorf("after a hundred names from %q: %v", addr, err)
+			}
+		}
+		for i := range 100 {
+			_ = try(t.Context(), a, fmt.Sprint("somebody", i), fmt.Sprintf("2001:db8::%x", i+1), "wrong")
+		}
+		if err := try(t.Context(), a, "joe", "2001:db8::ffff", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
+			t.Errorf("from a neighbor address: %v", err)
+		}
+	})
+}
+
+// What proves nothing is not counted, and what cannot be guessed counts for
+// the address alone.
+func TestNotCounted(t *testing.T) {
+	cfg := config()
+	cfg.Guard, cfg.Gate = auth.NewGuard(), auth.NewGate(1)
+	a := newAuth(t, cfg)
+	if err := cfg.Gate.Enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 30 {
+		if err := try(ended, a, "joe", "192.0.2.1", "s3cret-ticket"); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	cfg.Gate.Leave()
+	if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+		t.Error(err)
+	}
+	b, _ := guarded(t)
+	for range 100 {
+		_, _, err := b.Begin(t.Context(), auth.Request{AuthID: "nobody", Methods: []string{"trust"}, Remote: from("192.0.2.5")})
+		if uri(err) != wamp.ErrAuthenticationDenied {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := b.Begin(t.Context(), auth.Request{AuthID: "nobody", Methods: []string{"trust"}, Remote: from("192.0.2.5")})
+	if uri(err) != auth.ErrTooManyRequests {
+		t.Errorf("after a hundred names by trust: %v", err)
+	}
+	if id, _, err := b.Begin(t.Context(), auth.Request{Remote: from("192.0.2.5")}); id == nil {
+		t.Errorf("anonymous: %v", err)
+	}
+}
+
+// The table has a bound; who makes room is counted.
+func TestGuardIsBounded(t *testing.T) {
+	a, guard := guarded(t)
+	for range 10 {
+		_ = try(t.Context(), a, "joe", "192.0.2.1", "wrong")
+	}
+	addr := netip.MustParseAddr("2001:db8::1").As16()
+	for i := range auth.GuardEntries {
+		addr[6], addr[7] = byte(i>>8), byte(i)
+		x := begin(t, a, auth.Request{
+			AuthID: fmt.Sprint("nobody", i), Methods: []string{"wampcra"},
+			Remote: netip.AddrPortFrom(netip.AddrFrom16(addr), 1),
+		})
+		if _, err := x.Finish(t.Context(), "malformed", nil); uri(err) != wamp.ErrAuthenticationDenied {
+			t.Fatal(err)
+		}
+	}
+	// each name makes three entries, and what joe left is three more
+	if _, evicted := guard.Stats(); evicted != 2*auth.GuardEntries+3 {
+		t.Errorf("%d entries made room, want %d", evicted, 2*auth.GuardEntries+3)
+	}
+}
+
+func TestGateTurnsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := auth.NewGate(1)
+		if err := g.Enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, auth.GateWaiting)
+		for range auth.GateWaiting {
+			go func() { done <- g.Enter(ctx) }()
+		}
+		synctest.Wait()
+		if err := g.Enter(ctx); uri(err) != wamp.ErrUnavailable {
+			t.Errorf("one more than may wait: %v", err)
+		}
+		cancel()
+		for range auth.GateWaiting {
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		g.Leave()
+		if err := g.Enter(t.Context()); err != nil {
+			t.Errorf("after all have left: %v", err)
+		}
+	})
+}

@@ -1,0 +1,70 @@
+package broker_test
+
+import (
+	"fmt"
+	"testing"
+
+	"bondy/core/broker"
+	"bondy/core/peer"
+	"bondy/core/wamp"
+)
+
+// benchmark publishes to n subscribers of com.topic.
+func benchmark(b *testing.B, cfg broker.Config, n int, options wamp.Dict) {
+	b.Helper()
+	r := newRig(b, cfg)
+	for range n {
+		s := r.joinAs(&peer.Peer{})
+		s.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
+		if err := s.trySubscribe("com.topic", nil); err != nil {
+			b.Fatal(err)
+		}
+		s.batch.Flush()
+	}
+	p := r.joinAs(&peer.Peer{})
+	p.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
+	m := &wamp.Publish{Request: 1, Options: options, Topic: "com.topic", Payload: payload(b, "0123456789abcdef")}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Publish(p.batch, m); err != nil {
+			b.Fatal(err)
+		}
+		p.batch.Flush()
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, n := range []int{1, 50, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmark(b, broker.Config{}, n, nil) })
+	}
+}
+
+func BenchmarkPublishAcknowledged(b *testing.B) {
+	benchmark(b, broker.Config{}, 1, wamp.Dict{"acknowledge": true})
+}
+
+func BenchmarkPublishRetained(b *testing.B) {
+	benchmark(b, broker.Config{}, 1, wamp.Dict{"retain": true})
+}
+
+func BenchmarkPublishWithHistory(b *testing.B) {
+	benchmark(b, historyOf(broker.HistoryRule{URI: "com.topic"}), 1, nil)
+}
+
+// Retained events of one device among many, by a pattern.
+func BenchmarkSubscribeRetained(b *testing.B) {
+	r := newRig(b, broker.Config{Retention: broker.Retention{MaxEvents: 200_000, MaxBytes: 1 << 30}})
+	p := r.join("publisher")
+	for i := range 100_000 {
+		p.publish(wamp.URI(fmt.Sprintf("com.device.n%06d.state", i)), wamp.Dict{"retain": true}, "on")
+	}
+	s := r.joinAs(&peer.Peer{})
+	s.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.trySubscribe("com.device.n000042", wamp.Dict{"get_retained": true, "match": "prefix"}); err != nil {
+			b.Fatal(err)
+		}
+		s.batch.Flush()
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package dealer_test
+
+const raceEnabled = false

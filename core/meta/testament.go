@@ -1,0 +1,157 @@
+package meta
+
+import (
+	"bondy/core/broker"
+	"bondy/core/codec"
+	"bondy/core/mgmt"
+	"bondy/core/rbac"
+	"bondy/core/wamp"
+)
+
+// Scope says when a testament is published (section "Session Testament").
+type Scope uint8
+
+// The scopes.
+const (
+	// Detached is when the session lost its client.
+	Detached Scope = iota
+	// Destroyed is when the session ends for good.
+	Destroyed
+)
+
+// Bounds of the testaments of one session, both scopes together. What would
+// exceed them is refused.
+const (
+	maxTestaments     = 100
+	maxTestamentBytes = 64 << 10
+)
+
+// testaments are the last will of a session, in order.
+type testaments struct {
+	scopes [2][]testament
+	n      int
+	bytes  int
+}
+
+type testament struct {
+	publish *wamp.Publish
+	size    int
+}
+
+// TakeTestaments removes and returns what is to be published, in order; nothing
+// when the session is silenced.
+func (s *Session) TakeTestaments(scope Scope) []*wamp.Publish {
+	taken := s.flush(scope)
+	if s.Silenced() {
+		return nil
+	}
+	out := make([]*wamp.Publish, len(taken))
+	for i, t := range taken {
+		out[i] = t.publish
+	}
+	return out
+}
+
+func (s *Session) flush(scope Scope) []testament {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.testaments
+	if w == nil {
+		return nil
+	}
+	taken := w.scopes[scope]
+	w.scopes[scope] = nil
+	w.n -= len(taken)
+	for _, t := range taken {
+		w.bytes -= t.size
+	}
+	return taken
+}
+
+func (s *Session) bequeath(scope Scope, t testament) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.testaments == nil {
+		s.testaments = &testaments{}
+	}
+	w := s.testaments
+	if w.n >= maxTestaments || w.bytes+t.size > maxTestamentBytes {
+		return wamp.Errorf(wamp.ErrUnavailable,
+			"this session has %d testaments of %d bytes, and may have %d of %d together: flush some", w.n, w.bytes, maxTestaments, maxTestamentBytes)
+	}
+	w.scopes[scope] = append(w.scopes[scope], t)
+	w.n++
+	w.bytes += t.size
+	return nil
+}
+
+func addTestaments(t *mgmt.Table, sessions Sessions, br *broker.Broker) {
+	t.Add("wamp.session.add_testament", func(r *mgmt.Request) (mgmt.Result, error) {
+		s, err := own(sessions, r)
+		if err != nil {
+			return mgmt.Result{}, err
+		}
+		scope, will, err := readTestament(r, br)
+		if err != nil {
+			return mgmt.Result{}, err
+		}
+		return mgmt.Result{}, s.bequeath(scope, will)
+	})
+	t.Add("wamp.session.flush_testaments", func(r *mgmt.Request) (mgmt.Result, error) {
+		s, err := own(sessions, r)
+		if err != nil {
+			return mgmt.Result{}, err
+		}
+		a := r.Args()
+		scope := readScope(a)
+		if a.Err() == nil {
+			s.flush(scope)
+		}
+		return mgmt.Result{}, a.Err()
+	})
+}
+
+// own is the session of the caller.
+func own(sessions Sessions, r *mgmt.Request) (*Session, error) {
+	if s := sessions.Session(r.Session()); s != nil {
+		return s, nil
+	}
+	return nil, wamp.Errorf(wamp.ErrNoSuchSession, "%s is for callers that have a session", r.Procedure)
+}
+
+func readScope(a *mgmt.Args) Scope {
+	arg := a.Key("scope")
+	switch name := arg.String(); {
+	case !arg.Set(), name == "destroyed":
+		return Destroyed
+	case name != "detached":
+		arg.Check(wamp.Errorf(wamp.ErrInvalidArgument, "unknown scope %q: use detached or destroyed", name))
+	}
+	return Detached
+}
+
+// readTestament checks a testament as the publication that it will be.
+func readTestament(r *mgmt.Request, br *broker.Broker) (Scope, testament, error) {
+	a := r.Args()
+	topic, args, kwargs := a.At(0, "topic").URI(wamp.MatchExact), a.Optional(1, "args").List(), a.Optional(2, "kwargs").Dict()
+	scope, given := readScope(a), a.Key("publish_options")
+	options := given.Dict()
+	given.Check(br.CheckOptions(options))
+	if err := a.Err(); err != nil {
+		return 0, testament{}, err
+	}
+	if topic.Reserved() || !r.Rights.Decide(rbac.Publish, topic, wamp.MatchExact) {
+		return 0, testament{}, wamp.Errorf(wamp.ErrNotAuthorized, "this session may not publish on %q", topic)
+	}
+	delete(options, "acknowledge") // there will be nobody to tell
+	payload, err := codec.NewPayload(r.Payload.Serializer, args, kwargs)
+	if err != nil {
+		return 0, testament{}, err
+	}
+	rest, err := codec.AppendValue(nil, r.Payload.Serializer, options)
+	if err != nil {
+		return 0, testament{}, err
+	}
+	will := &wamp.Publish{Options: options, Topic: topic, Payload: payload}
+	return scope, testament{publish: will, size: len(topic) + len(rest) + payload.Len()}, nil
+}

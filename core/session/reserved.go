@@ -1,0 +1,71 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+
+	"bondy/core/codec"
+	"bondy/core/meta"
+	"bondy/core/mgmt"
+	"bondy/core/peer"
+	"bondy/core/rbac"
+	"bondy/core/wamp"
+)
+
+// ask has the router itself answer a call, of a procedure with a reserved URI.
+func (s *Session) ask(m *wamp.Call) error {
+	res, err := s.realm.Procedures.Call(&mgmt.Request{
+		Procedure: m.Procedure, Realm: s.realm.URI, Caller: s.peer, Rights: s.rights,
+		StrictURIs: s.policy.StrictURIs, Batch: s.batch, Payload: m.Payload, Guard: s.route,
+	})
+	if err != nil {
+		return argument(err)
+	}
+	payload, err := codec.NewPayload(s.peer.Serializer(), res.Args, res.Kwargs)
+	if err != nil {
+		return err
+	}
+	f := peer.NewFrame(&wamp.Result{Request: m.Request, Payload: payload})
+	defer f.Free()
+	switch s.peer.Send(s.batch, f, peer.Reply, nil) {
+	case peer.TooLong:
+		return wamp.Errorf(wamp.ErrPayloadSizeExceeded,
+			"the answer has %d bytes, more than this client accepts: ask for less, lists take the keyword argument limit", payload.Len())
+	case peer.Full:
+		s.peer.Doom(s.batch)
+	case peer.Sent, peer.Closed, peer.Shut, peer.Dropped, peer.Untranslatable:
+	}
+	return nil
+}
+
+// argument makes a violation that was found among the arguments of a call an
+// error of that call: the message itself was in order.
+func argument(err error) error {
+	if we, ok := errors.AsType[*wamp.Error](err); ok && we.URI == wamp.ErrProtocolViolation {
+		return &wamp.Error{URI: wamp.ErrInvalidArgument, Message: we.Message}
+	}
+	return err
+}
+
+// describe is what the realm's table holds of the session.
+func (s *Session) describe() *meta.Session {
+	info := s.conn.Info()
+	return &meta.Session{
+		Peer: s.peer, Identity: s.who, Rights: s.rights, Conn: s,
+		Transport: meta.Transport{Type: info.Transport, Secure: info.TLS != nil, Remote: info.Remote},
+	}
+}
+
+// bequeath publishes the session's testaments of one scope. What it may no
+// longer publish is dropped.
+func (s *Session) bequeath(scope meta.Scope) {
+	for _, m := range s.member.TakeTestaments(scope) {
+		err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+		if err == nil {
+			err = s.route(func() error { return s.broker.Publish(s.batch, m) })
+		}
+		if err != nil {
+			s.cfg.Log.Warn("testament not published", slog.Any("", s), slog.String("topic", string(m.Topic)), slog.Any("err", err))
+		}
+	}
+}
