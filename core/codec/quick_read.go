@@ -137,10 +137,7 @@ func (s *scan) next(i int) int {
 	case i == len(s.b) || s.b[i] != ',':
 		return 0
 	}
-	if i++; i < len(s.b) && s.b[i] == ' ' {
-		i++
-	}
-	return i
+	return spaceJSON(s.b, i+1)
 }
 
 // uint finds an integer that is not negative.
