@@ -51,11 +51,11 @@ func (a *adminSocket) call(ctx context.Context, c *node.Call) ([]json.RawMessage
 		return nil, err
 	}
 	if resp.status != http.StatusOK {
-		refusal := &node.Refusal{}
-		if err := json.Unmarshal(resp.body, refusal); err != nil {
+		refused := &node.CallError{}
+		if err := json.Unmarshal(resp.body, refused); err != nil {
 			return nil, fmt.Errorf("the node answered %d: %s", resp.status, bytes.TrimSpace(resp.body))
 		}
-		return nil, refusal
+		return nil, refused
 	}
 	var answer node.Answer
 	if err := json.Unmarshal(resp.body, &answer); err != nil {

@@ -210,7 +210,7 @@ func (k kind) get(ctx context.Context, r *realmCommand, id wamp.ID) (detail, err
 }
 
 func gone(err error) bool {
-	r, ok := err.(*node.Refusal) //nolint:errorlint // comes bare
+	r, ok := err.(*node.CallError) //nolint:errorlint // comes bare
 	return ok && (r.URI == wamp.ErrNoSuchSession || r.URI == wamp.ErrNoSuchRegistration || r.URI == wamp.ErrNoSuchSubscription)
 }
 

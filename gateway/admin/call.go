@@ -27,24 +27,24 @@ type Answer struct {
 	Kwargs json.RawMessage `json:"kwargs,omitempty"`
 }
 
-// Refusal is the body of an answer with a status of 400 or above to a call.
-type Refusal struct {
+// CallError is the body of an answer with a status of 400 or above to a call.
+type CallError struct {
 	URI     wamp.URI `json:"error"`
 	Message string   `json:"message"`
 }
 
 // Error is the line that the operator reads.
-func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.URI, r.Message) }
+func (r *CallError) Error() string { return fmt.Sprintf("%s: %s", r.URI, r.Message) }
 
 // serveCall answers POST /call: a Call as JSON, answered with an Answer or a
-// Refusal.
+// CallError.
 func serveCall(call func(context.Context, Call) (Answer, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var c Call
 		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&c); err != nil {
-			reply(w, http.StatusBadRequest, &Refusal{wamp.ErrInvalidArgument, "the call is not as it should be: " + err.Error()})
+			reply(w, http.StatusBadRequest, &CallError{wamp.ErrInvalidArgument, "the call is not as it should be: " + err.Error()})
 			return
 		}
 		answer, err := call(r.Context(), c)
@@ -54,7 +54,7 @@ func serveCall(call func(context.Context, Call) (Answer, error)) http.HandlerFun
 		}
 		we, ok := errors.AsType[*wamp.Error](err)
 		if !ok {
-			reply(w, http.StatusInternalServerError, &Refusal{wamp.ErrInternal, err.Error()})
+			reply(w, http.StatusInternalServerError, &CallError{wamp.ErrInternal, err.Error()})
 			return
 		}
 		status := http.StatusBadRequest
@@ -63,7 +63,7 @@ func serveCall(call func(context.Context, Call) (Answer, error)) http.HandlerFun
 			status = http.StatusNotFound
 		default:
 		}
-		reply(w, status, &Refusal{we.URI, we.Message})
+		reply(w, status, &CallError{we.URI, we.Message})
 	}
 }
 

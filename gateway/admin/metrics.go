@@ -15,19 +15,23 @@ func RouterCollector(stats func() core.Stats) prometheus.Collector {
 		stats:    stats,
 		realms:   prometheus.NewDesc("bondy_realms", "Realms defined.", nil, nil),
 		sessions: prometheus.NewDesc("bondy_sessions", "WAMP sessions open.", nil, nil),
+		detached: prometheus.NewDesc("bondy_sessions_detached", "WAMP sessions that lost their connection and wait for the client to resume them.", nil, nil),
 		subs:     prometheus.NewDesc("bondy_subscriptions", "Topics and patterns that are subscribed to.", nil, nil),
 		regs:     prometheus.NewDesc("bondy_registrations", "Procedures and patterns that are registered.", nil, nil),
 		queued:   prometheus.NewDesc("bondy_queue_bytes", "Bytes that wait for clients that are behind.", nil, nil),
 		messages: prometheus.NewDesc("bondy_messages_total", "WAMP messages by direction and type.", []string{"direction", "type"}, nil),
 		dropped:  prometheus.NewDesc("bondy_events_dropped_total", "Events that a subscriber did not get, by reason.", []string{"reason"}, nil),
 		slow:     prometheus.NewDesc("bondy_slow_sessions_closed_total", "Sessions closed because they read too slowly.", nil, nil),
+		resumed:  prometheus.NewDesc("bondy_sessions_resumed_total", "Sessions that went on over another connection.", nil, nil),
+		refused:  prometheus.NewDesc("bondy_sessions_detach_refused_total", "Sessions that ended with their connection because too many had none.", nil, nil),
+		tooFast:  prometheus.NewDesc("bondy_messages_refused_total", "Messages refused because a session sent too many.", nil, nil),
 	}
 }
 
 type routerCollector struct {
 	stats func() core.Stats
 
-	realms, sessions, subs, regs, queued, messages, dropped, slow *prometheus.Desc
+	realms, sessions, detached, subs, regs, queued, messages, dropped, slow, resumed, refused, tooFast *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -44,6 +48,7 @@ func (c *routerCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.realms, float64(s.Realms))
 	gauge(c.sessions, float64(s.Sessions))
+	gauge(c.detached, float64(s.Detached))
 	gauge(c.subs, float64(s.Subscriptions))
 	gauge(c.regs, float64(s.Registrations))
 	gauge(c.queued, float64(s.QueueBytes))
@@ -58,4 +63,7 @@ func (c *routerCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.dropped, s.Counters.Dropped[r].Load(), r.String())
 	}
 	counter(c.slow, s.Counters.SlowClosed.Load())
+	counter(c.resumed, s.Counters.Resumed.Load())
+	counter(c.refused, s.Counters.DetachRefused.Load())
+	counter(c.tooFast, s.Counters.TooFast.Load())
 }

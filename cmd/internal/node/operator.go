@@ -13,11 +13,13 @@ import (
 	"bondy/gateway/admin"
 )
 
-// What commands say to the admin socket at /call, and hear.
 type (
-	Call    = admin.Call
-	Answer  = admin.Answer
-	Refusal = admin.Refusal
+	// Call is what a command posts to the admin socket at /call.
+	Call = admin.Call
+	// Answer is the result.
+	Answer = admin.Answer
+	// CallError is what comes instead.
+	CallError = admin.CallError
 )
 
 // call has a realm's own procedures answer the operator, whom the admin socket
