@@ -13,11 +13,11 @@ import (
 // drain is a receiver that takes everything at once.
 type drain struct{ waiting int }
 
-func (*drain) Serializer() wamp.Serializer { return wamp.MessagePack }
-func (d *drain) Append(b []byte, _ *peer.Buffer) error     { d.waiting += len(b); return nil }
-func (d *drain) Buffered() int             { return d.waiting }
-func (d *drain) Flush()                    { d.waiting = 0 }
-func (*drain) OnProgress(func())           {}
+func (*drain) Serializer() wamp.Serializer             { return wamp.MessagePack }
+func (d *drain) Append(b []byte, _ *peer.Buffer) error { d.waiting += len(b); return nil }
+func (d *drain) Buffered() int                         { return d.waiting }
+func (d *drain) Flush()                                { d.waiting = 0 }
+func (*drain) OnProgress(func())                       {}
 
 type bench struct {
 	counters peer.Counters

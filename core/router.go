@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,8 @@ type Router struct {
 
 	mu     sync.RWMutex
 	realms map[wamp.URI]*realm.Realm
-	conns  map[session.Conn]bool // whether a session is open on it
+	gone   []*realm.Realm            // removed; some session may not have left yet
+	conns  map[session.Conn]struct{} // without a session
 	closed bool
 	serves sync.WaitGroup
 }
@@ -59,7 +61,7 @@ func New(cfg Config) (*Router, error) {
 		idKey:  cfg.IDKey,
 		budget: peer.NewBudget(cfg.QueueBudget),
 		realms: make(map[wamp.URI]*realm.Realm),
-		conns:  make(map[session.Conn]bool),
+		conns:  make(map[session.Conn]struct{}),
 	}
 	if len(r.idKey) == 0 {
 		r.idKey = make([]byte, auth.KeySize)
@@ -70,7 +72,7 @@ func New(cfg Config) (*Router, error) {
 	}
 	r.session = session.Config{
 		Realm: r.Realm, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
-		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Left: r.leave, Log: r.log,
+		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Left: r.leave, Detached: &r.serves, Log: r.log,
 	}
 	return r, r.Apply(cfg.Realms)
 }
@@ -94,7 +96,7 @@ func (r *Router) enter(conn session.Conn) bool {
 	if r.closed {
 		return false
 	}
-	r.conns[conn] = false
+	r.conns[conn] = struct{}{}
 	r.serves.Add(1)
 	return true
 }
@@ -103,8 +105,12 @@ func (r *Router) enter(conn session.Conn) bool {
 func (r *Router) joined(conn session.Conn, yes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conns[conn] = yes
-	if r.closed && !yes {
+	if yes {
+		delete(r.conns, conn)
+		return
+	}
+	r.conns[conn] = struct{}{}
+	if r.closed {
 		conn.Close()
 	}
 }
@@ -170,6 +176,7 @@ func (r *Router) replace(realms []realm.Config, made map[wamp.URI]*realm.Realm) 
 		made[cfg.URI] = old
 	}
 	r.realms = made
+	r.gone = append(slices.DeleteFunc(r.gone, func(m *realm.Realm) bool { return m.Sessions() == 0 }), gone...)
 	return gone
 }
 
@@ -177,10 +184,11 @@ func (r *Router) replace(realms []realm.Config, made map[wamp.URI]*realm.Realm) 
 // to all there are, waits until they have left or ctx ends, and then cuts what
 // is left. It returns when nothing is served any more.
 func (r *Router) Shutdown(ctx context.Context) {
-	for _, m := range r.close() {
+	realms := r.close()
+	for _, m := range realms {
 		m.Close(wamp.CloseSystemShutdown, "the router is shutting down")
 	}
-	r.cut(false)
+	r.cut()
 	done := make(chan struct{})
 	go func() {
 		r.serves.Wait()
@@ -189,20 +197,20 @@ func (r *Router) Shutdown(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		r.cut(true)
+		for _, m := range realms {
+			m.Cut()
+		}
+		r.cut()
 		<-done
 	}
 }
 
-// cut closes the connections without a session, and those with one if sessions
-// is set.
-func (r *Router) cut(sessions bool) {
+// cut closes the connections without a session.
+func (r *Router) cut() {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for conn, joined := range r.conns {
-		if sessions || !joined {
-			conn.Close()
-		}
+	for conn := range r.conns {
+		conn.Close()
 	}
 }
 
@@ -210,7 +218,7 @@ func (r *Router) close() []*realm.Realm {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	realms := make([]*realm.Realm, 0, len(r.realms))
+	realms := slices.Clone(r.gone)
 	for _, m := range r.realms {
 		realms = append(realms, m)
 	}
@@ -220,6 +228,8 @@ func (r *Router) close() []*realm.Realm {
 // Stats is a moment of the router for metrics.
 type Stats struct {
 	Realms, Sessions, Subscriptions, Registrations int
+	// Detached are the sessions that have no connection at present.
+	Detached int
 	// QueueBytes wait in queues that have a backlog.
 	QueueBytes int64
 	// Counters are the message counts since the start; shared, do not modify.
@@ -233,6 +243,7 @@ func (r *Router) Stats() Stats {
 	s := Stats{Realms: len(r.realms), QueueBytes: r.budget.Used(), Counters: &r.counters}
 	for _, m := range r.realms {
 		s.Sessions += m.Sessions()
+		s.Detached += m.Detached()
 		s.Subscriptions += m.Broker.Subscriptions()
 		s.Registrations += m.Dealer.Registrations()
 	}

@@ -313,6 +313,25 @@ func TestRemovedRealmSaysGoodbye(t *testing.T) {
 	}
 }
 
+func TestShutdownCutsSessionsOfRemovedRealms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := coretest.Router(t)
+		c := coretest.Join(t, r)
+		if err := r.Apply(nil); err != nil {
+			t.Fatal(err)
+		}
+		coretest.Expect[*wamp.Goodbye](c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		r.Shutdown(ctx)
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("shutdown took %v, want the grace of 1 s", d)
+		}
+		<-c.Closed()
+	})
+}
+
 func TestRealmsAreIsolated(t *testing.T) {
 	r := coretest.Router(t, coretest.Realm("realm1"), coretest.Realm("realm2"))
 	a := coretest.Join(t, r)

@@ -194,12 +194,12 @@ func receive(t *testing.T, c net.Conn) wamp.Message {
 	if _, err := io.ReadFull(c, head[:]); err != nil {
 		t.Fatal(err)
 	}
-	if head[0] != 0 {
-		return nil
-	}
-	b := make([]byte, binary.BigEndian.Uint32(head[:]))
+	b := make([]byte, binary.BigEndian.Uint32(head[:])&0xffffff)
 	if _, err := io.ReadFull(c, b); err != nil {
 		t.Fatal(err)
+	}
+	if head[0] != 0 {
+		return nil
 	}
 	m, err := codec.NewDecoder(wamp.JSON, codec.Limits{}).Decode(b)
 	if err != nil {
@@ -295,7 +295,7 @@ func TestHibernatingSessionEnds(t *testing.T) {
 func TestBurstsAroundSleep(t *testing.T) {
 	for name, cfg := range map[string]transport.Config{"plain": {}, "tls": {TLS: certificate(t, "router")}} {
 		t.Run(name, func(t *testing.T) {
-			cfg.HibernateAfter, cfg.PingInterval = time.Millisecond, 7*time.Millisecond
+			cfg.HibernateAfter, cfg.PingInterval = time.Millisecond, 150*time.Millisecond
 			l, _ := dozy(t, cfg)
 			var clients sync.WaitGroup
 			for range 8 {

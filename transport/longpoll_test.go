@@ -56,6 +56,11 @@ func (c *lpClient) open() (path string, status int) {
 	return "/" + made.Transport, status
 }
 
+// flusher flushes a connection that nobody else does.
+type flusher struct{ session.Conn }
+
+func (flusher) Serve() {}
+
 func TestLongPoll(t *testing.T) {
 	infos := make(chan session.ConnInfo, 1)
 	cfg := transport.Config{Services: []string{transport.ServiceLongPoll, transport.ServiceWebSocket}, HandshakeTimeout: hasty}
@@ -64,7 +69,7 @@ func TestLongPoll(t *testing.T) {
 		infos <- c.Info()
 		end := context.AfterFunc(ctx, c.Close)
 		defer end()
-		c.OnWait(c.Flush)
+		c.ServedBy(flusher{c})
 		for {
 			msg, err := c.ReadMessage()
 			if err != nil || c.Append(bytes.Clone(msg), nil) != nil {

@@ -7,7 +7,10 @@ import (
 
 // anonymous lets everybody in under a fresh random authid; what the client
 // says about authid and authrole counts for nothing.
-type anonymous struct{ policy *policy }
+type anonymous struct {
+	policy *policy
+	roles  []string // of every identity
+}
 
 func (anonymous) usable(*Request) error { return nil }
 
@@ -20,6 +23,6 @@ func (a anonymous) begin(_ context.Context, req *Request) (*Identity, *Exchange,
 		AuthRole:     MethodAnonymous,
 		AuthMethod:   MethodAnonymous,
 		AuthProvider: provider,
-		Roles:        []string{MethodAnonymous},
+		Roles:        a.roles,
 	}, nil, nil
 }

@@ -156,7 +156,7 @@ func newMethod(name string, cfg *Config, dir *directory, v *vault) method {
 	case MethodJWT:
 		return &token{dir: dir, issuers: slices.Clone(cfg.Issuers)}
 	default:
-		return anonymous{policy: dir.policy}
+		return anonymous{policy: dir.policy, roles: []string{MethodAnonymous}}
 	}
 }
 

@@ -12,11 +12,17 @@ import (
 // benchmark publishes to n subscribers of com.topic.
 func benchmark(b *testing.B, cfg broker.Config, n int, options wamp.Dict) {
 	b.Helper()
+	benchmarkMatch(b, cfg, n, nil, options)
+}
+
+// benchmarkMatch is benchmark with subscribers that have options too.
+func benchmarkMatch(b *testing.B, cfg broker.Config, n int, subscribe, options wamp.Dict) {
+	b.Helper()
 	r := newRig(b, cfg)
 	for range n {
 		s := r.joinAs(&peer.Peer{})
 		s.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
-		if err := s.trySubscribe("com.topic", nil); err != nil {
+		if err := s.trySubscribe("com.topic", subscribe); err != nil {
 			b.Fatal(err)
 		}
 		s.batch.Flush()
@@ -37,6 +43,10 @@ func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{1, 50, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmark(b, broker.Config{}, n, nil) })
 	}
+}
+
+func BenchmarkPublishPattern(b *testing.B) {
+	benchmarkMatch(b, broker.Config{}, 1, wamp.Dict{"match": "prefix"}, nil)
 }
 
 func BenchmarkPublishAcknowledged(b *testing.B) {
@@ -66,5 +76,27 @@ func BenchmarkSubscribeRetained(b *testing.B) {
 			b.Fatal(err)
 		}
 		s.batch.Flush()
+	}
+}
+
+// BenchmarkMatching asks which of 100,000 patterns match a topic, as
+// wamp.subscription.match does.
+func BenchmarkMatching(b *testing.B) {
+	r := newRig(b, broker.Config{})
+	s := r.joinAs(&peer.Peer{})
+	s.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
+	for i := range 50_000 {
+		for uri, match := range map[string]string{"com.site%05d.": "prefix", "com..dev%05d.state": "wildcard"} {
+			if err := s.trySubscribe(wamp.URI(fmt.Sprintf(uri, i)), wamp.Dict{"match": match}); err != nil {
+				b.Fatal(err)
+			}
+			s.batch.Flush()
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if ids := r.Matching("com.site00042.dev00023.state"); len(ids) != 2 {
+			b.Fatalf("%d patterns match, want 2", len(ids))
+		}
 	}
 }

@@ -10,11 +10,12 @@ import (
 // MaxHops is how many bridges a message may cross; more is a loop.
 const MaxHops = 4
 
-// bridged are the details of an EVENT that crosses a bridge: the topic always,
-// the publisher as it is disclosed, the black- and whitelists, the resource key,
-// and the number of bridges crossed. The other router takes them apart in Forward.
+// bridged are the details of an EVENT that crosses a bridge, beside the topic:
+// what is told of publisher and payload, the black- and whitelists, the resource
+// key, and the number of bridges crossed. The other router takes them apart in
+// Forward.
 func (p *publication) bridged() wamp.Dict {
-	d := wamp.Dict{"topic": string(p.topic), "_hops": p.hops + 1}
+	d := wamp.Dict{"_hops": p.hops + 1}
 	maps.Copy(d, p.told)
 	delete(d, "trustlevel") // the other router has its own view
 	if p.key != "" {
@@ -28,7 +29,7 @@ func (p *publication) bridged() wamp.Dict {
 
 // Forward delivers an event that came over the bridge for which the session
 // stands; check says whether its topic may come this way. It keeps the
-// publication's id and what was disclosed of the publisher.
+// publication's id and what was told of publisher and payload.
 func (s *Session) Forward(b *peer.Batch, m *wamp.Event, check func(topic wamp.URI) error) error {
 	topic, err := m.Details.String("topic")
 	if err != nil {
@@ -51,12 +52,12 @@ func (s *Session) Forward(b *peer.Batch, m *wamp.Event, check func(topic wamp.UR
 		return err
 	}
 	p.limited = p.filter != nil || p.key != ""
+	if p.told, err = m.Details.Passthru(); err != nil {
+		return err
+	}
 	for _, key := range []string{"publisher", "publisher_authid", "publisher_authrole"} {
 		if v, ok := m.Details[key]; ok {
-			if p.told == nil {
-				p.told = make(wamp.Dict, 4)
-			}
-			p.told[key] = v
+			p.tell(wamp.Dict{key: v})
 		}
 	}
 	p.trust(s.peer)

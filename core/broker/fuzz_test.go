@@ -16,7 +16,7 @@ func FuzzOptions(f *testing.F) {
 		`{}`, `{"match":"prefix","get_retained":true,"nkey":"n"}`, `{"acknowledge":true,"retain":true,"_retained_ttl":1}`,
 		`{"exclude":[1,2.5,"x"],"eligible":[]}`, `{"eligible_authid":["x"],"exclude_authrole":[null]}`,
 		`{"topic":"com.topic","_hops":1,"publisher":1,"_rkey":"r","exclude_me":0}`, `{"rkey":"r","disclose_me":true}`,
-		`{"x_retained_ttl":-1,"_retained_ttl":99999999999999999}`,
+		`{"ppt_scheme":"x","ppt_keyid":"k","ppt_cipher":null,"retain":true}`, `{"x_retained_ttl":-1,"_retained_ttl":99999999999999999}`,
 	} {
 		f.Add([]byte(s))
 	}

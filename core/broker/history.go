@@ -191,7 +191,7 @@ func (br *Broker) Events(id wamp.ID, q HistoryQuery, to *peer.Peer) (past []Past
 		if q.Limit > 0 && len(past) == q.Limit || len(past) > 0 && size > maxAnswer {
 			return past, true, nil
 		}
-		past = append(past, Past{r.Time(), r.event(sub, r.details(sub))})
+		past = append(past, Past{r.Time(), r.event(sub)})
 	}
 	return past, false, nil
 }

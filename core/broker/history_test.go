@@ -134,8 +134,8 @@ func TestHistoryIsOfASubscription(t *testing.T) {
 	_, _, err = r.Events(none, broker.HistoryQuery{}, nil)
 	wantError(t, "no rule", err, wamp.ErrUnavailable)
 	events, _, _ := r.Events(log, broker.HistoryQuery{}, nil)
-	if d := events[1].Details; d["topic"] != "com.log.basket" || d["publisher"] != p.peer.Session {
-		t.Errorf("details %v", d)
+	if e := events[1]; e.Topic != "com.log.basket" || e.Details["publisher"] != p.peer.Session {
+		t.Errorf("event %+v", e)
 	}
 }
 

@@ -13,6 +13,8 @@ type options struct {
 	ttl    time.Duration // of the retained event; 0 when not given
 	key    string        // the resource key, "" when not given
 	filter *filter
+
+	passthru wamp.Dict // what is told of the payload
 }
 
 // readOptions looks at what there is instead of for all there might be: most
@@ -38,6 +40,8 @@ func readOptions(d wamp.Dict) (o options, err error) {
 			o.key, err = either(d.String, d, "rkey", "_routing_key", "x_routing_key")
 		case "_retained_ttl", "x_retained_ttl":
 			o.ttl, err = readTTL(d)
+		case "ppt_scheme":
+			o.passthru, err = d.Passthru()
 		case "exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole":
 			filtered = true
 		}
@@ -64,25 +68,26 @@ func either[T any](read func(string) (T, error), d wamp.Dict, names ...string) (
 // maxTTL is as good as for ever.
 const maxTTL = 100 * 365 * 24 * time.Hour
 
-// readTTL reads how many milliseconds the retained event is to live.
+// readTTL reads how many seconds the retained event is to live.
 func readTTL(d wamp.Dict) (time.Duration, error) {
-	ms, err := either(d.Int, d, "_retained_ttl", "x_retained_ttl")
+	secs, err := either(d.Int, d, "_retained_ttl", "x_retained_ttl")
 	if err != nil {
 		return 0, err
 	}
-	if ms < 0 {
-		return 0, wamp.Errorf(wamp.ErrInvalidArgument, "_retained_ttl is %d, it must be a number of milliseconds, or 0 for the default", ms)
+	if secs < 0 {
+		return 0, wamp.Errorf(wamp.ErrInvalidArgument, "_retained_ttl is %d, it must be a number of seconds, or 0 for the default", secs)
 	}
-	return time.Duration(min(ms, maxTTL.Milliseconds())) * time.Millisecond, nil
+	return time.Duration(min(secs, int64(maxTTL/time.Second))) * time.Second, nil
 }
 
 // subscribeOptions are the options of a SUBSCRIBE but match.
 type subscribeOptions struct {
 	retained bool
+	info     info
 	shard    shard
 }
 
-func readSubscribeOptions(d wamp.Dict) (o subscribeOptions, err error) {
+func readSubscribeOptions(cfg *Config, d wamp.Dict) (o subscribeOptions, err error) {
 	if len(d) == 0 {
 		return o, nil
 	}
@@ -94,6 +99,9 @@ func readSubscribeOptions(d wamp.Dict) (o subscribeOptions, err error) {
 		return o, err
 	}
 	o.shard = shardOf(key)
+	if o.info, err = readInfo(cfg, d); err != nil {
+		return o, err
+	}
 	o.retained, err = d.Bool("get_retained")
 	return o, err
 }

@@ -13,7 +13,8 @@ import (
 // topic, once per subscription, keeps it if it is to be retained, and queues
 // PUBLISHED if m asks for it (sections "Publisher Exclusion", "Publisher
 // Identification", "Publication Trust Levels", "Subscriber Black- and
-// Whitelisting" and "Event Retention"). The caller has checked the URI.
+// Whitelisting", "Event Retention" and "Payload Passthru Mode"). The caller has
+// checked the URI.
 func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	var o options
 	if len(m.Options) > 0 {
@@ -28,9 +29,10 @@ func (s *Session) Publish(b *peer.Batch, m *wamp.Publish) error {
 	p := publication{
 		id: wamp.RandomID(), topic: m.Topic, payload: m.Payload, from: s.peer,
 		includeMe: o.includeMe, filter: o.filter, key: o.key, limited: o.filter != nil || o.key != "",
+		told: o.passthru,
 	}
 	if o.disclose {
-		p.told = s.peer.Disclosed("publisher")
+		p.tell(s.peer.Disclosed("publisher"))
 	}
 	p.trust(s.peer)
 	if !o.retain {
@@ -59,7 +61,7 @@ type publication struct {
 	topic     wamp.URI
 	payload   wamp.Payload
 	from      *peer.Peer // nil for the router itself
-	told      wamp.Dict  // what receivers are told of the publisher
+	told      wamp.Dict  // what receivers are told of publisher and payload
 	includeMe bool
 	limited   bool // not for everybody: one of the following is given
 	filter    *filter
@@ -67,19 +69,23 @@ type publication struct {
 	key       string // resource key
 	hops      int64  // bridges crossed
 
-	withTopic wamp.Dict // told, with the topic; made when needed
-	kept      *Record   // made when needed
+	kept *Record // made when needed
+}
+
+// tell adds to what receivers are told.
+func (p *publication) tell(d wamp.Dict) {
+	if p.told == nil {
+		p.told = d
+	} else {
+		maps.Copy(p.told, d)
+	}
 }
 
 // trust tells the level that the realm gives to what p publishes.
 func (p *publication) trust(from *peer.Peer) {
-	if from.Trust == 0 {
-		return
+	if from.Trust != 0 {
+		p.tell(wamp.Dict{"trustlevel": from.Trust})
 	}
-	if p.told == nil {
-		p.told = make(wamp.Dict, 1)
-	}
-	p.told["trustlevel"] = from.Trust
 }
 
 // deliver queues an EVENT for each subscription that matches, and keeps the
@@ -106,8 +112,9 @@ func (br *Broker) deliver(b *peer.Batch, p *publication) {
 	f := peer.NewFrame(nil)
 	defer f.Free()
 	var crossing crossing
+	var informing informing
 	for i, sub := range matches {
-		f.Event = wamp.Event{Subscription: sub.id, Publication: p.id, Details: p.details(sub), Payload: p.payload}
+		f.Event = wamp.Event{Subscription: sub.id, Publication: p.id, Topic: sub.untold(p.topic), Details: p.told, Payload: p.payload}
 		f.Set(&f.Event)
 		owner := sub.shards.owner(p.key)
 		for h := range views[i].All {
@@ -117,12 +124,16 @@ func (br *Broker) deliver(b *peer.Batch, p *publication) {
 					crossing.send(b, p, h)
 				}
 			case to == p.from && !p.includeMe:
-			case !p.limited || p.reaches(h, owner):
+			case p.limited && !p.reaches(h, owner):
+			case h.info != silent:
+				informing.send(b, p, h)
+			default:
 				to.Send(b, f, peer.Droppable, &h.gate)
 			}
 		}
 	}
 	crossing.free()
+	informing.free()
 }
 
 // reaches reports whether an event that is not for everybody is for h.
@@ -130,20 +141,6 @@ func (p *publication) reaches(h *subscriber, owner shard) bool {
 	return (owner == 0 || h.shard == 0 || h.shard == owner) &&
 		(p.filter == nil || p.filter.allows(h.peer)) &&
 		(p.allow == nil || p.allow(h.peer))
-}
-
-// details of the EVENT for sub: the topic where the subscription does not tell
-// it, and what is told of the publisher. Nil is the common case.
-func (p *publication) details(sub *subscription) wamp.Dict {
-	if sub.pattern.Match == wamp.MatchExact {
-		return p.told
-	}
-	if p.withTopic == nil {
-		p.withTopic = make(wamp.Dict, len(p.told)+1)
-		maps.Copy(p.withTopic, p.told)
-		p.withTopic["topic"] = string(p.topic)
-	}
-	return p.withTopic
 }
 
 // record is the event for those who keep it.
@@ -179,7 +176,7 @@ func (c *crossing) send(b *peer.Batch, p *publication, h *subscriber) {
 	c.seen = append(c.seen, h.peer)
 	if c.frame == nil {
 		c.frame = peer.NewFrame(&wamp.Event{
-			Subscription: h.sub.id, Publication: p.id, Details: p.bridged(), Payload: p.payload,
+			Subscription: h.sub.id, Publication: p.id, Topic: p.topic, Details: p.bridged(), Payload: p.payload,
 		})
 	}
 	h.peer.Send(b, c.frame, peer.Droppable, &h.gate)

@@ -153,10 +153,10 @@ func TestPublishAllocatesNothing(t *testing.T) {
 		t.Skip("pools forget under the race detector")
 	}
 	r := newRig(t, broker.Config{})
-	for range 3 {
+	for _, match := range []wamp.Match{wamp.MatchExact, wamp.MatchPrefix, wamp.MatchWildcard} {
 		s := r.joinAs(&peer.Peer{})
 		s.peer.Queue = peer.NewQueue(drain{}, &r.limits, r.budget, &r.counters, func() {})
-		s.Subscribe(s.batch, &wamp.Subscribe{Request: 1, Topic: "com.topic"}, wamp.MatchExact)
+		s.Subscribe(s.batch, &wamp.Subscribe{Request: 1, Topic: "com.topic"}, match)
 	}
 	p := r.join("publisher")
 	m := &wamp.Publish{Request: 1, Topic: "com.topic", Payload: payload(t, "x")}

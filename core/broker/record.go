@@ -2,7 +2,6 @@ package broker
 
 import (
 	"cmp"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 type Record struct {
 	Position
 	Topic wamp.URI
-	// Details are what EVENT.Details tell of the publisher.
+	// Details are what EVENT.Details tell of publisher and payload.
 	Details wamp.Dict
 	// Lists are the black- and whitelists as they were given; nil if none.
 	Lists   wamp.Dict
@@ -51,7 +50,11 @@ const recordSize = 256
 
 // Size is about what the record takes in memory, in bytes.
 func (r *Record) Size() int {
-	n := recordSize + len(r.Topic) + r.Payload.Len() + 64*len(r.Details)
+	n := recordSize + len(r.Topic) + r.Payload.Len()
+	for _, v := range r.Details {
+		text, _ := v.(string)
+		n += 64 + len(text)
+	}
 	if r.filter != nil {
 		n += r.filter.size()
 	}
@@ -70,20 +73,12 @@ func (r *Record) allows(p *peer.Peer) bool {
 	return f == nil || f.allows(p)
 }
 
-// details of the EVENT for sub; it may be the record's own.
-func (r *Record) details(sub *subscription) wamp.Dict {
-	if sub.pattern.Match == wamp.MatchExact {
-		return r.Details
+// event is the EVENT for sub; the details are the record's own.
+func (r *Record) event(sub *subscription) wamp.Event {
+	return wamp.Event{
+		Subscription: sub.id, Publication: r.Publication,
+		Topic: sub.untold(r.Topic), Details: r.Details, Payload: r.Payload,
 	}
-	d := make(wamp.Dict, len(r.Details)+1)
-	maps.Copy(d, r.Details)
-	d["topic"] = string(r.Topic)
-	return d
-}
-
-// event is the EVENT for sub.
-func (r *Record) event(sub *subscription, details wamp.Dict) wamp.Event {
-	return wamp.Event{Subscription: sub.id, Publication: r.Publication, Details: details, Payload: r.Payload}
 }
 
 // blank reports whether p holds no argument.

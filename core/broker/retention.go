@@ -101,10 +101,10 @@ func (br *Broker) retain(b *peer.Batch, p *publication, o *options) error {
 func (s *Session) retained(sub *subscription) []*peer.Frame {
 	var frames []*peer.Frame
 	for _, r := range s.br.retention.matching(sub.pattern, s.peer) {
-		details := wamp.Dict{"retained": true}
-		maps.Copy(details, r.details(sub))
 		f := peer.NewFrame(nil)
-		f.Event = r.event(sub, details)
+		f.Event = r.event(sub)
+		f.Event.Details = wamp.Dict{"retained": true}
+		maps.Copy(f.Event.Details, r.Details)
 		f.Set(&f.Event)
 		frames = append(frames, f)
 	}

@@ -31,7 +31,7 @@ func (s *Session) Subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match) 
 	var o subscribeOptions
 	var err error
 	if s.peer.Via == nil {
-		o, err = readSubscribeOptions(m.Options)
+		o, err = readSubscribeOptions(s.br.cfg.Load(), m.Options)
 	}
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *Session) subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match, 
 		s.br.retention.turn.Lock()
 		defer s.br.retention.turn.Unlock()
 	}
-	h, err := s.hold(b, id, pattern.Pattern{Match: match, URI: m.Topic}, o.shard)
+	h, err := s.hold(b, id, pattern.Pattern{Match: match, URI: m.Topic}, &o)
 	if err != nil {
 		return err
 	}
@@ -66,18 +66,18 @@ func (s *Session) subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match, 
 }
 
 // hold makes the session a member of p's subscription, which it may be already.
-func (s *Session) hold(b *peer.Batch, id wamp.ID, p pattern.Pattern, in shard) (*member, error) {
+func (s *Session) hold(b *peer.Batch, id wamp.ID, p pattern.Pattern, o *subscribeOptions) (*member, error) {
 	if h, ok := s.held[id]; ok && h.Value.sub.pattern == p {
-		if h.Value.shard != in {
+		if h.Value.shard != o.shard || h.Value.info != o.info {
 			return nil, wamp.Errorf(wamp.ErrInvalidArgument,
-				"this session holds the subscription under another nkey: unsubscribe before changing it")
+				"this session holds the subscription with another nkey or _disclose_session_info: unsubscribe before changing it")
 		}
 		return h, nil
 	}
 	if limit := s.br.cfg.Load().MaxSubscriptions; limit > 0 && len(s.held) >= limit {
 		return nil, wamp.Errorf(wamp.ErrUnavailable, "this session holds %d subscriptions, the most it may", limit)
 	}
-	h, err := s.br.add(b, id, p, s, in)
+	h, err := s.br.add(b, id, p, s, o)
 	if err != nil {
 		return nil, err
 	}

@@ -24,12 +24,22 @@ type subscription struct {
 	sessions int // members that are sessions of this node
 }
 
+// untold is the topic of an event if the subscription leaves it open, and the
+// EVENT has to tell it.
+func (sub *subscription) untold(topic wamp.URI) wamp.URI {
+	if sub.pattern.Match == wamp.MatchExact {
+		return ""
+	}
+	return topic
+}
+
 // subscriber is one session's hold on a subscription.
 type subscriber struct {
 	session *Session
 	peer    *peer.Peer
 	sub     *subscription
 	gate    peer.Gate
+	info    info
 	shard   shard
 }
 
@@ -37,15 +47,15 @@ type member = pattern.Member[subscriber]
 
 // add makes s a member; its gate is still shut, so that no event precedes
 // SUBSCRIBED.
-func (br *Broker) add(b *peer.Batch, id wamp.ID, p pattern.Pattern, s *Session, in shard) (*member, error) {
+func (br *Broker) add(b *peer.Batch, id wamp.ID, p pattern.Pattern, s *Session, o *subscribeOptions) (*member, error) {
 	br.mu.Lock()
 	defer br.mu.Unlock()
 	sub, err := br.holdLocked(b, id, p, s.peer.Via)
 	if err != nil {
 		return nil, err
 	}
-	sub.shards.addLocked(in)
-	h := sub.members.Add(subscriber{session: s, peer: s.peer, sub: sub, shard: in})
+	sub.shards.addLocked(o.shard)
+	h := sub.members.Add(subscriber{session: s, peer: s.peer, sub: sub, info: o.info, shard: o.shard})
 	if s.peer.Via != nil {
 		return h, nil
 	}

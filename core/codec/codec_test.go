@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -130,6 +131,34 @@ func TestAppendWire(t *testing.T) {
 	}
 	if got := encode(t, wamp.JSON, &wamp.Unsubscribed{}); string(got) != `[35,0,{}]` {
 		t.Errorf("revocation without details: %s", got)
+	}
+}
+
+// The URI of an EVENT or INVOCATION stands in the details as if it had been put
+// there.
+func TestAppendTellsTheURI(t *testing.T) {
+	for _, s := range serializers {
+		list := payload(t, s, []any{"x"}, nil)
+		for _, uri := range []wamp.URI{"com.x", "a\"b\\", "sn\u00f6"} {
+			for _, rest := range []wamp.Dict{nil, {"retained": true}, {"progress": true, "trustlevel": int64(3)}} {
+				topic, procedure := wamp.Dict{"topic": string(uri)}, wamp.Dict{"procedure": string(uri)}
+				maps.Copy(topic, rest)
+				maps.Copy(procedure, rest)
+				for _, tc := range []struct{ m, want wamp.Message }{
+					{&wamp.Event{Subscription: 1, Publication: 2, Topic: uri, Details: rest, Payload: list}, &wamp.Event{Subscription: 1, Publication: 2, Details: topic, Payload: list}},
+					{&wamp.Invocation{Request: 1, Registration: 2, Procedure: uri, Details: rest, Payload: list}, &wamp.Invocation{Request: 1, Registration: 2, Details: procedure, Payload: list}},
+				} {
+					got, err := codec.NewDecoder(s, codec.Limits{}).Decode(encode(t, s, tc.m))
+					if err != nil || !reflect.DeepEqual(got, tc.want) {
+						t.Errorf("%s: Decode(Append(%+v)) = %+v, %v", s, tc.m, got, err)
+					}
+					dst := make([]byte, 0, 256)
+					if n := testing.AllocsPerRun(100, func() { _, _ = codec.Append(dst, s, tc.m) }); n != 0 && rest == nil && uri == "com.x" {
+						t.Errorf("%s: encoding %+v allocates %v times", s, tc.m, n)
+					}
+				}
+			}
+		}
 	}
 }
 

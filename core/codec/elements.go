@@ -22,7 +22,7 @@ func (e elements) message(m wamp.Message) bool {
 	case *wamp.Event:
 		e.id("SUBSCRIBED.Subscription", &m.Subscription)
 		e.id("PUBLISHED.Publication", &m.Publication)
-		e.dict("Details", &m.Details)
+		e.details(&m.Details, toldAs(m.Type()), m.Topic)
 		e.payload(&m.Payload)
 	case *wamp.Call:
 		e.id("Request", &m.Request)
@@ -32,7 +32,7 @@ func (e elements) message(m wamp.Message) bool {
 	case *wamp.Invocation:
 		e.id("Request", &m.Request)
 		e.id("REGISTERED.Registration", &m.Registration)
-		e.dict("Details", &m.Details)
+		e.details(&m.Details, toldAs(m.Type()), m.Procedure)
 		e.payload(&m.Payload)
 	case *wamp.Yield:
 		e.id("INVOCATION.Request", &m.Request)
@@ -153,6 +153,16 @@ func (e elements) dict(name string, d *wamp.Dict) {
 		*d = e.in.dict(name)
 	} else {
 		e.out.dict(*d)
+	}
+}
+
+// details is a dict into which the URI goes that the message has in a field of
+// its own when it is written.
+func (e elements) details(d *wamp.Dict, key string, uri wamp.URI) {
+	if e.in != nil || uri == "" {
+		e.dict("Details", d)
+	} else {
+		e.out.details(*d, key, uri)
 	}
 }
 

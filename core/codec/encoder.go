@@ -110,6 +110,17 @@ func (e *encoder) dict(d wamp.Dict) {
 	}
 }
 
+// details appends a dict with one pair more.
+func (e *encoder) details(d wamp.Dict, key string, uri wamp.URI) {
+	e.element()
+	s := e.w.open(kindDict, uint64(len(d))+1)
+	e.w.member(&s)
+	e.w.key([]byte(key))
+	e.w.text([]byte(uri))
+	e.w.pairs(&s, d, 1)
+	e.w.close(s)
+}
+
 func (e *encoder) payload(p *wamp.Payload) {
 	switch {
 	case p.Args != nil:

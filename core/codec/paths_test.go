@@ -187,6 +187,8 @@ func hotWith(id wamp.ID, uri wamp.URI, p wamp.Payload) []wamp.Message {
 	return []wamp.Message{
 		&wamp.Publish{Request: id, Topic: uri, Payload: p},
 		&wamp.Event{Subscription: 1, Publication: id, Payload: p},
+		&wamp.Event{Subscription: 1, Publication: 2, Topic: uri, Payload: p},
+		&wamp.Invocation{Request: 1, Registration: id, Procedure: uri, Payload: p},
 		&wamp.Call{Request: id, Options: wamp.Dict{}, Procedure: uri, Payload: p},
 		&wamp.Invocation{Request: id, Registration: 2, Payload: p},
 		&wamp.Yield{Request: id, Payload: p},

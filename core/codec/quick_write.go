@@ -8,8 +8,8 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// appendQuick appends a message of the hot path that has no options, and a
-// payload of the same serializer. For any other, and for what is not valid, it
+// appendQuick appends a message of the hot path that has no options but what a
+// field of its own tells, and a payload of the same serializer. For any other, and for what is not valid, it
 // returns nil.
 func appendQuick(dst []byte, s wamp.Serializer, m wamp.Message) []byte {
 	e := slotsOf(m)
@@ -36,10 +36,17 @@ func (e *slots) appendJSON(dst []byte, t wamp.MessageType) []byte {
 	if e.second != nil {
 		dst = strconv.AppendUint(append(dst, ','), uint64(*e.second), 10)
 	}
-	dst = append(dst, ",{}"...)
+	if e.told != nil && *e.told != "" {
+		if !bare(*e.told) {
+			return nil
+		}
+		dst = append(append(append(dst, `,{"`...), toldAs(t)...), `":"`...)
+		dst = append(append(dst, *e.told...), `"}`...)
+	} else {
+		dst = append(dst, ",{}"...)
+	}
 	if e.uri != nil {
-		end, wide := plain([]byte(*e.uri), 0)
-		if end < len(*e.uri) || wide {
+		if !bare(*e.uri) {
 			return nil
 		}
 		dst = append(append(append(dst, `,"`...), *e.uri...), '"')
@@ -55,6 +62,12 @@ func (e *slots) appendJSON(dst []byte, t wamp.MessageType) []byte {
 		dst = append(append(dst, ','), kwargs...)
 	}
 	return append(dst, ']')
+}
+
+// bare reports whether JSON holds u as it is.
+func bare(u wamp.URI) bool {
+	end, wide := plain([]byte(u), 0)
+	return end == len(u) && !wide
 }
 
 func (e *slots) appendBinary(dst []byte, s wamp.Serializer, t wamp.MessageType) []byte {
@@ -73,12 +86,20 @@ func (e *slots) appendBinary(dst []byte, s wamp.Serializer, t wamp.MessageType) 
 		dst = appendUint(dst, s, uint64(*e.second))
 		elements++
 	}
-	dst = append(dst, dict)
+	if e.told != nil && *e.told != "" {
+		if !validText([]byte(*e.told)) {
+			return nil
+		}
+		dst = appendText(append(dst, dict|1), s, toldAs(t))
+		dst = appendText(dst, s, string(*e.told))
+	} else {
+		dst = append(dst, dict)
+	}
 	if e.uri != nil {
 		if !validText([]byte(*e.uri)) {
 			return nil
 		}
-		dst = append(appendTextHead(dst, s, uint64(len(*e.uri))), *e.uri...)
+		dst = appendText(dst, s, string(*e.uri))
 		elements++
 	}
 	args, kwargs := e.payload.Args, e.payload.Kwargs
@@ -111,10 +132,12 @@ func appendUint(dst []byte, s wamp.Serializer, n uint64) []byte {
 	}
 }
 
-// appendTextHead appends what stands before a string.
-func appendTextHead(dst []byte, s wamp.Serializer, n uint64) []byte {
-	if s == wamp.MessagePack {
-		return appendHeadMessagePack(dst, kindText, n)
+// appendText appends a string in MessagePack or CBOR.
+func appendText(dst []byte, s wamp.Serializer, text string) []byte {
+	if n := uint64(len(text)); s == wamp.MessagePack {
+		dst = appendHeadMessagePack(dst, kindText, n)
+	} else {
+		dst = appendHeadCBOR(dst, kindText, n)
 	}
-	return appendHeadCBOR(dst, kindText, n)
+	return append(dst, text...)
 }

@@ -9,8 +9,18 @@ type slots struct {
 	request       *wamp.MessageType // of ERROR
 	first, second *wamp.ID
 	dict          *wamp.Dict
+	told          *wamp.URI // of EVENT and INVOCATION: stands in the dict
 	uri           *wamp.URI
 	payload       *wamp.Payload // nil for a message off the hot path
+}
+
+// toldAs is the key under which the URI of an EVENT or INVOCATION stands in its
+// details.
+func toldAs(t wamp.MessageType) string {
+	if t == wamp.TypeEvent {
+		return "topic"
+	}
+	return "procedure"
 }
 
 func slotsOf(m wamp.Message) slots {
@@ -18,11 +28,11 @@ func slotsOf(m wamp.Message) slots {
 	case *wamp.Publish:
 		return slots{first: &m.Request, dict: &m.Options, uri: &m.Topic, payload: &m.Payload}
 	case *wamp.Event:
-		return slots{first: &m.Subscription, second: &m.Publication, dict: &m.Details, payload: &m.Payload}
+		return slots{first: &m.Subscription, second: &m.Publication, dict: &m.Details, told: &m.Topic, payload: &m.Payload}
 	case *wamp.Call:
 		return slots{first: &m.Request, dict: &m.Options, uri: &m.Procedure, payload: &m.Payload}
 	case *wamp.Invocation:
-		return slots{first: &m.Request, second: &m.Registration, dict: &m.Details, payload: &m.Payload}
+		return slots{first: &m.Request, second: &m.Registration, dict: &m.Details, told: &m.Procedure, payload: &m.Payload}
 	case *wamp.Yield:
 		return slots{first: &m.Request, dict: &m.Options, payload: &m.Payload}
 	case *wamp.Result:

@@ -217,21 +217,26 @@ func appendList[T any](w *writer, members []T, depth int) {
 	w.close(s)
 }
 
-// dict appends the pairs in the order of their keys.
+// dict appends a dict.
 func (w *writer) dict(pairs map[string]any, depth int) {
 	if !w.descend(depth) {
 		return
 	}
 	s := w.open(kindDict, uint64(len(pairs)))
+	w.pairs(&s, pairs, depth)
+	w.close(s)
+}
+
+// pairs appends members of s in the order of their keys.
+func (w *writer) pairs(s *span, pairs map[string]any, depth int) {
 	var room [8]string
 	keys := slices.AppendSeq(room[:0], maps.Keys(pairs))
 	slices.Sort(keys)
 	for _, k := range keys {
-		w.member(&s)
+		w.member(s)
 		w.key([]byte(k))
 		w.any(pairs[k], depth+1)
 	}
-	w.close(s)
 }
 
 // descend refuses what a reader would: also a value that contains itself.

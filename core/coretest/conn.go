@@ -24,7 +24,7 @@ type Conn struct {
 	in         chan []byte
 	hangup     chan struct{} // closed by either side
 	once       sync.Once
-	onWait     func()
+	server     session.Server
 	deadline   time.Time
 
 	mu     sync.Mutex
@@ -32,6 +32,7 @@ type Conn struct {
 	out    [][]byte // flushed, for Take
 	queued [][]byte // appended
 	size   int
+	put    int64 // bytes appended so far
 	paused bool
 	closed bool
 }
@@ -41,7 +42,7 @@ var _ session.Conn = (*Conn)(nil)
 // NewConn makes a connection; maxMessage is the longest message the client
 // takes, 0 for any.
 func NewConn(s wamp.Serializer, maxMessage int) *Conn {
-	c := &Conn{serializer: s, maxMessage: maxMessage, in: make(chan []byte, 64), hangup: make(chan struct{}), onWait: func() {}}
+	c := &Conn{serializer: s, maxMessage: maxMessage, in: make(chan []byte, 64), hangup: make(chan struct{})}
 	c.cond = sync.NewCond(&c.mu)
 	return c
 }
@@ -113,6 +114,7 @@ func (c *Conn) Append(b []byte, _ *peer.Buffer) error {
 	}
 	c.queued = append(c.queued, slices.Clone(b))
 	c.size += len(b)
+	c.put += int64(len(b))
 	return nil
 }
 
@@ -121,6 +123,13 @@ func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.size
+}
+
+// Written implements peer.Wire.
+func (c *Conn) Written() (taken, appended int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.put - int64(c.size), c.put
 }
 
 // Flush implements peer.Sink.
@@ -141,8 +150,8 @@ func (c *Conn) flushLocked() {
 // OnProgress implements peer.Sink.
 func (c *Conn) OnProgress(func()) {}
 
-// OnWait implements session.Conn.
-func (c *Conn) OnWait(f func()) { c.onWait = f }
+// ServedBy implements session.Conn.
+func (c *Conn) ServedBy(s session.Server) { c.server = s }
 
 // SetReadDeadline implements session.Conn.
 func (c *Conn) SetReadDeadline(t time.Time) error {
@@ -160,7 +169,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		return b, nil
 	default:
 	}
-	c.onWait()
+	c.server.Flush()
 	var expired <-chan time.Time
 	if !c.deadline.IsZero() {
 		timer := time.NewTimer(time.Until(c.deadline))
@@ -178,7 +187,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 }
 
 // Sleep implements session.Conn: this one stays awake.
-func (c *Conn) Sleep(func()) bool { return false }
+func (c *Conn) Sleep() bool { return false }
 
 // Close implements session.Conn.
 func (c *Conn) Close() {

@@ -1,34 +1,54 @@
 package dealer
 
 import (
+	"maps"
+
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
-// Yield passes a callee's result to the caller (sections "RESULT" and
-// "Progressive Call Results"). A result for a call that ended meanwhile is
-// dropped; one for an invocation that was never made is a violation.
+// Yield passes a callee's result to the caller (sections "RESULT",
+// "Progressive Call Results" and "Payload Passthru Mode"). A result for a call
+// that ended meanwhile is dropped; one for an invocation that was never made is
+// a violation.
 func (s *Session) Yield(b *peer.Batch, m *wamp.Yield) error {
-	progress := false
-	if len(m.Options) > 0 {
-		var err error
-		if progress, err = m.Options.Bool("progress"); err != nil {
-			return err
-		}
+	progress, passthru, err := readYield(m.Options)
+	if err != nil {
+		return err
 	}
 	i, err := s.answered(m.Request, !progress, "YIELD")
 	if i.caller == nil {
 		return err
 	}
-	if progress {
-		i.yieldProgress(b, s, m)
+	refused := passthru != nil && !s.d.cfg.Load().takesPassthru(i.caller.peer, peer.CallerPassthru)
+	if progress && !refused {
+		i.yieldProgress(b, s, m, passthru)
 		return nil
 	}
-	if c, ok := i.end(s, m.Request); ok {
-		i.undelivered(b, i.result(b, m, nil))
+	c, ok := i.end(s, m.Request)
+	switch {
+	case !ok:
+	case refused:
+		i.fail(b, wamp.ErrFeatureNotSupported, "the result came in payload passthru mode, which this client did not announce")
+		c.abandon(b, wamp.ErrFeatureNotSupported, progress)
+	default:
+		i.undelivered(b, i.result(b, m, passthru))
 		c.callee.release(b)
 	}
 	return nil
+}
+
+// readYield reads YIELD.Options: whether more follows, and what the caller is
+// told of the payload.
+func readYield(d wamp.Dict) (progress bool, passthru wamp.Dict, err error) {
+	if len(d) == 0 {
+		return false, nil, nil
+	}
+	if progress, err = d.Bool("progress"); err != nil {
+		return false, nil, err
+	}
+	passthru, err = d.Passthru()
+	return progress, passthru, err
 }
 
 // answered returns whose call an answer is for, and forgets it if that is the
@@ -50,8 +70,10 @@ func (s *Session) answered(inv wamp.ID, final bool, what string) (invocation, er
 	return i, nil
 }
 
-func (i invocation) yieldProgress(b *peer.Batch, callee *Session, m *wamp.Yield) {
-	if status, c := i.progress(b, callee, m); status != peer.Sent {
+func (i invocation) yieldProgress(b *peer.Batch, callee *Session, m *wamp.Yield, passthru wamp.Dict) {
+	details := wamp.Dict{"progress": true}
+	maps.Copy(details, passthru)
+	if status, c := i.progress(b, callee, m, details); status != peer.Sent {
 		c.abandon(b, wamp.ErrCanceled, true)
 		i.undelivered(b, status)
 	}
@@ -60,14 +82,14 @@ func (i invocation) yieldProgress(b *peer.Batch, callee *Session, m *wamp.Yield)
 // progress sends a progressive result, or ends the call whose caller cannot
 // have it. It holds the lock while it sends, so that nothing overtakes the
 // result on its way: no answer to a cancel, no timeout.
-func (i invocation) progress(b *peer.Batch, callee *Session, m *wamp.Yield) (peer.Status, call) {
+func (i invocation) progress(b *peer.Batch, callee *Session, m *wamp.Yield, details wamp.Dict) (peer.Status, call) {
 	i.caller.callMu.Lock()
 	defer i.caller.callMu.Unlock()
 	c := i.awaitsLocked(callee, m.Request)
 	if c == nil || !c.progress {
 		return peer.Sent, call{}
 	}
-	if status := i.result(b, m, wamp.Dict{"progress": true}); status != peer.Sent {
+	if status := i.result(b, m, details); status != peer.Sent {
 		return status, i.caller.endLocked(i.request, c)
 	}
 	c.begun = true
@@ -105,13 +127,17 @@ func (i invocation) undelivered(b *peer.Batch, status peer.Status) {
 	}
 }
 
-// Error passes a callee's error to the caller: URI, arguments and keywords as
-// they are, but the URI of a canceled call in one spelling. The error
+// Error passes a callee's error to the caller: URI, arguments, keywords and what
+// is told of them as they are, but the URI of a canceled call in one spelling. The error
 // unavailable sends the call to another callee instead (section "Call
 // Re-Routing").
 func (s *Session) Error(b *peer.Batch, m *wamp.ErrorMessage) error {
 	if m.RequestType != wamp.TypeInvocation {
 		return wamp.Violationf("ERROR for %s: a client may answer INVOCATION alone", m.RequestType)
+	}
+	passthru, err := m.Details.Passthru()
+	if err != nil {
+		return err
 	}
 	i, err := s.answered(m.Request, true, "ERROR")
 	if i.caller == nil {
@@ -134,7 +160,9 @@ func (s *Session) Error(b *peer.Batch, m *wamp.ErrorMessage) error {
 	default:
 	}
 	if c, ok := i.end(s, m.Request); ok {
-		f := peer.NewFrame(&wamp.ErrorMessage{RequestType: wamp.TypeCall, Request: i.request, Error: uri, Payload: m.Payload})
+		f := peer.NewFrame(&wamp.ErrorMessage{
+			RequestType: wamp.TypeCall, Request: i.request, Details: passthru, Error: uri, Payload: m.Payload,
+		})
 		defer f.Free()
 		i.undelivered(b, i.caller.peer.Send(b, f, peer.Reply, nil))
 		c.callee.release(b)

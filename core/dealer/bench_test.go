@@ -18,6 +18,7 @@ func BenchmarkCall(b *testing.B) {
 		options wamp.Dict
 	}{
 		{"single", dealer.Config{MaxCalls: 100}, 1, nil},
+		{"pattern", dealer.Config{MaxCalls: 100}, 1, wamp.Dict{"match": "prefix"}},
 		{"timeout", dealer.Config{MaxCalls: 100, Timeout: time.Minute}, 1, nil},
 		{"roundrobin", dealer.Config{MaxCalls: 100}, 4, wamp.Dict{"invoke": "roundrobin"}},
 		{"announced", dealer.Config{MaxCalls: 100, Features: dealer.Announced}, 4, wamp.Dict{"invoke": "roundrobin"}},

@@ -51,6 +51,8 @@ func (o *callOptions) readForwarded(d wamp.Dict) (err error) {
 			o.timeout, err = milliseconds(d, detail)
 		case "trustlevel":
 			o.trust, err = d.Int(detail)
+		case "ppt_scheme":
+			o.passthru, err = d.Passthru()
 		case "_routing_key":
 			err = o.readKey(detail, v)
 		case "caller", "caller_authid", "caller_authrole":

@@ -31,8 +31,8 @@ type invocation struct {
 
 // Call routes m to one callee, whose INVOCATION it queues, or returns the
 // error for the caller (sections "Caller Identification", "Call Timeouts",
-// "Progressive Call Results" and "Progressive Call Invocations"). The caller
-// has checked the URI.
+// "Progressive Call Results", "Progressive Call Invocations" and "Payload
+// Passthru Mode"). The caller has checked the URI.
 func (s *Session) Call(b *peer.Batch, m *wamp.Call) error {
 	if s.pieces != nil {
 		if known, err := s.resume(b, m); known {
@@ -149,12 +149,16 @@ func (s *Session) invoke(b *peer.Batch, h *callee, m *wamp.Call, o *callOptions,
 	if o.more && !h.takesPieces(o.cfg) {
 		return peer.Shut, wamp.Errorf(wamp.ErrFeatureNotSupported, "the callee of %q takes no calls in pieces", m.Procedure)
 	}
+	if o.passthru != nil && !o.cfg.takesPassthru(h.sess.peer, peer.CalleePassthru) {
+		return peer.Shut, wamp.Errorf(wamp.ErrFeatureNotSupported,
+			"the callee of %q did not announce payload_passthru_mode: send the arguments as they are", m.Procedure)
+	}
 	progress := o.progress && h.takesProgress(o.cfg)
 	forward := o.timeout > 0 && h.forwardTimeout && h.sess.peer.Features.Has(peer.CalleeTimeout)
 	f := peer.NewFrame(nil)
 	defer f.Free()
 	f.Invocation = wamp.Invocation{
-		Registration: h.reg.id, Details: s.details(h, m.Procedure, o, progress, forward), Payload: m.Payload,
+		Registration: h.reg.id, Procedure: h.untold(m.Procedure), Details: s.details(h, o, progress, forward), Payload: m.Payload,
 	}
 	c := call{callee: h, progress: progress, more: o.more, timeout: o.timeout}
 	if forward {

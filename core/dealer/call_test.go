@@ -20,6 +20,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 		callees int
 	}{
 		"plain":                 {callees: 1},
+		"pattern":               {callees: 1, options: wamp.Dict{"match": "prefix"}},
 		"limited":               {cfg: dealer.Config{MaxCalls: 10}, callees: 1},
 		"timeout":               {cfg: dealer.Config{Timeout: time.Minute}, callees: 1},
 		"shared":                {callees: 3, options: wamp.Dict{"invoke": "roundrobin"}},

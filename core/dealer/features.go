@@ -50,6 +50,12 @@ func (h *callee) takesPieces(cfg *Config) bool {
 	return cfg.Features == Used || h.sess.peer.Features.Has(peer.CalleeProgressiveInvocations|peer.CalleeCanceling)
 }
 
+// takesPassthru reports whether p may be sent a payload in passthru mode, if
+// that has to be announced as want.
+func (cfg *Config) takesPassthru(p *peer.Peer, want peer.Features) bool {
+	return cfg.Features == Used || p.Features.Has(want)
+}
+
 // reroutes reports whether h's error unavailable sends the call to another
 // callee. A router behind a bridge has done so itself.
 func (h *callee) reroutes(cfg *Config) bool {

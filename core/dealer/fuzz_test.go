@@ -15,7 +15,8 @@ func FuzzOptions(f *testing.F) {
 		`{"progress":true,"receive_progress":true,"timeout":1000,"disclose_me":true,"rkey":"a","runmode":"partition"}`,
 		`{"invoke":"jch","concurrency":1,"_max_waiting":3,"disclose_caller":true,"x_disclose_session_info":true,"match":"prefix"}`,
 		`{"timeout":-9223372036854775808,"_routing_key":9223372036854775807,"force_reregister":true}`,
-		`{"timeout":9223372036854775807}`, `{"mode":"kill"}`, `{"x_concurrency":1e3}`, `{"procedure":"a.b","_hops":2,"caller":null}`, `{}`,
+		`{"timeout":9223372036854775807}`, `{"mode":"kill"}`, `{"x_concurrency":1e3}`,
+		`{"ppt_scheme":"x","ppt_serializer":"cbor","ppt_keyid":1,"progress":true}`, `{"procedure":"a.b","_hops":2,"caller":null}`, `{}`,
 	} {
 		f.Add([]byte(seed), seed == `{}`)
 	}

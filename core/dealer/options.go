@@ -19,6 +19,7 @@ type callOptions struct {
 	key                      string
 	timeout                  time.Duration
 	caller                   wamp.Dict // of a caller behind a bridge, as it is disclosed
+	passthru                 wamp.Dict // what the callee is told of the payload
 	trust, hops              int64     // bridges crossed
 }
 
@@ -38,6 +39,8 @@ func (o *callOptions) read(f peer.Features, d wamp.Dict) (err error) {
 			o.disclose, err = d.Bool(option)
 		case "timeout":
 			o.timeout, err = milliseconds(d, option)
+		case "ppt_scheme":
+			o.passthru, err = d.Passthru()
 		case "runmode":
 			runmode, err = d.String(option)
 		case "rkey", "_routing_key", "x_routing_key":
@@ -87,18 +90,15 @@ func milliseconds(d wamp.Dict, option string) (time.Duration, error) {
 	return time.Duration(min(ms, maxTimeoutMS)) * time.Millisecond, err
 }
 
-// details of an INVOCATION; nil is the common case.
-func (s *Session) details(h *callee, procedure wamp.URI, o *callOptions, progress, forward bool) wamp.Dict {
+// details of an INVOCATION but the procedure; nil is the common case.
+func (s *Session) details(h *callee, o *callOptions, progress, forward bool) wamp.Dict {
 	disclose := o.disclose || h.discloseCaller
 	bridged := h.sess.peer.Via != nil
-	if h.reg.match == wamp.MatchExact && !disclose && !progress && !forward && !bridged &&
-		!o.more && o.trust == 0 && h.sessionInfo == "" {
+	if !disclose && !progress && !forward && !bridged && !o.more && o.trust == 0 && h.sessionInfo == "" && o.passthru == nil {
 		return nil
 	}
 	d := make(wamp.Dict, 6)
-	if h.reg.match != wamp.MatchExact || bridged {
-		d["procedure"] = string(procedure)
-	}
+	maps.Copy(d, o.passthru)
 	if bridged {
 		d["_hops"] = o.hops + 1
 		if o.keyed {
@@ -109,10 +109,7 @@ func (s *Session) details(h *callee, procedure wamp.URI, o *callOptions, progres
 		maps.Copy(d, s.disclosed(o))
 	}
 	if h.sessionInfo != "" {
-		who := s.disclosed(o)
-		d[h.sessionInfo] = map[string]any{
-			"session": who["caller"], "authid": who["caller_authid"], "authrole": who["caller_authrole"],
-		}
+		d[h.sessionInfo] = s.info(o, h.sessionInfo)
 	}
 	if o.trust != 0 {
 		d["trustlevel"] = o.trust
@@ -135,6 +132,14 @@ func (s *Session) disclosed(o *callOptions) wamp.Dict {
 		return o.caller
 	}
 	return s.peer.Disclosed("caller")
+}
+
+// info is the same for the detail key.
+func (s *Session) info(o *callOptions, key string) map[string]any {
+	if who := o.caller; who != nil {
+		return map[string]any{"session": who["caller"], "authid": who["caller_authid"], "authrole": who["caller_authrole"]}
+	}
+	return s.peer.Info(key)
 }
 
 // registerOptions is what a registration asks for.
@@ -162,13 +167,15 @@ func readRegister(cfg *Config, d wamp.Dict) (o *registerOptions, err error) {
 			h.forwardTimeout, err = d.Bool(option)
 		case "force_reregister":
 			o.force, err = d.Bool(option)
-		case "_disclose_session_info":
+		case "_prefer_local", "x_prefer_local":
+			_, err = d.Bool(option) // callees of this node win in any case
+		case peer.DiscloseSessionInfo:
 			if info, err = d.Bool(option); info {
-				h.sessionInfo = "_session_info"
+				h.sessionInfo = peer.SessionInfo
 			}
-		case "x_disclose_session_info":
+		case peer.DiscloseSessionInfoX:
 			if info, err = d.Bool(option); info {
-				h.sessionInfo = "x_session_info"
+				h.sessionInfo = peer.SessionInfoX
 			}
 		case "concurrency", "_concurrency", "x_concurrency":
 			h.limit, err = number(d, option)

@@ -93,11 +93,12 @@ func (s *Session) piece(b *peer.Batch, m *wamp.Call, more bool) (status peer.Sta
 	h := open.callee
 	f := peer.NewFrame(nil)
 	defer f.Free()
-	f.Invocation = wamp.Invocation{Request: open.inv, Registration: h.reg.id, Details: open.kept.details, Payload: m.Payload}
+	f.Invocation = wamp.Invocation{
+		Request: open.inv, Registration: h.reg.id, Procedure: h.untold(m.Procedure), Details: open.kept.details, Payload: m.Payload,
+	}
 	f.Set(&f.Invocation)
 	switch status = h.sess.peer.Send(b, f, peer.Reply, nil); status {
 	case peer.TooLong, peer.Untranslatable, peer.Full:
-
 		return status, s.endLocked(m.Request, open), true, nil
 	case peer.Sent, peer.Closed, peer.Shut, peer.Dropped:
 	}

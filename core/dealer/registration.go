@@ -156,6 +156,15 @@ func (h *callee) takes(procedure wamp.URI, via *peer.Bridge) bool {
 	return to.Via == nil || to.Via != via && to.Procedures(procedure)
 }
 
+// untold is the procedure of a call if the registration leaves it open, and the
+// INVOCATION has to tell it; a router behind a bridge is always told.
+func (h *callee) untold(procedure wamp.URI) wamp.URI {
+	if h.reg.match == wamp.MatchExact && h.sess.peer.Via == nil {
+		return ""
+	}
+	return procedure
+}
+
 func (h *callee) full() bool { return h.limit > 0 && h.load >= h.limit }
 
 // reserve takes a place in h's load if it has one.

@@ -55,7 +55,7 @@ func (e *Events) Joined(b *peer.Batch, s *Session) {
 func (e *Events) Left(b *peer.Batch, s *Session) {
 	const topic = "wamp.session.on_leave"
 	if !s.Silenced() && e.broker.Wanted(topic) {
-		e.add(topic, s.ID(), s.Identity.AuthID, s.Identity.AuthRole)
+		e.add(topic, s.ID(), s.Peer.AuthID, s.Peer.AuthRole)
 		e.Drain(b)
 	}
 }

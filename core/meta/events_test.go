@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/coretest"
 	"bondy/core/meta"
@@ -195,7 +194,7 @@ func TestEventsUnderLoad(t *testing.T) {
 func TestUnwantedEventsCostNothing(t *testing.T) {
 	br := broker.New(broker.Config{ID: func(wamp.Match, wamp.URI) wamp.ID { return 1 }})
 	e := meta.NewEvents(br, func(*peer.Peer, wamp.URI) bool { return true })
-	s := &meta.Session{Peer: &peer.Peer{Session: 1}, Identity: &auth.Identity{AuthID: "x"}}
+	s := &meta.Session{Peer: &peer.Peer{Session: 1, AuthID: "x"}}
 	var counters peer.Counters
 	b := peer.NewBatch(&counters)
 	subs := e.Subscriptions()

@@ -1,6 +1,8 @@
 package meta
 
 import (
+	"maps"
+
 	"bondy/core/broker"
 	"bondy/core/codec"
 	"bondy/core/mgmt"
@@ -49,9 +51,10 @@ func readQuery(a *mgmt.Args) broker.HistoryQuery {
 
 // pastDetails is an event as section "Event History" describes it.
 func pastDetails(p broker.Past) (map[string]any, error) {
-	details := p.Details
-	if details == nil {
-		details = wamp.Dict{}
+	details := wamp.Dict{}
+	maps.Copy(details, p.Details)
+	if p.Topic != "" {
+		details["topic"] = string(p.Topic)
 	}
 	d := map[string]any{
 		"timestamp": stamp(p.Time), "subscription": p.Subscription, "publication": p.Publication, "details": details,

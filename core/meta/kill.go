@@ -27,7 +27,7 @@ func addKills(t *mgmt.Table, sessions Sessions) {
 		if err != nil {
 			return mgmt.Result{}, err
 		}
-		return mgmt.Value(k.all(func(s *Session) bool { return s.Identity.AuthID == authid })), nil
+		return mgmt.Value(k.all(func(s *Session) bool { return s.Peer.AuthID == authid })), nil
 	})
 	t.Add("wamp.session.kill_by_authrole", func(r *mgmt.Request) (mgmt.Result, error) {
 		a := r.Args()
@@ -36,7 +36,7 @@ func addKills(t *mgmt.Table, sessions Sessions) {
 		if err != nil {
 			return mgmt.Result{}, err
 		}
-		return mgmt.Value(len(k.all(func(s *Session) bool { return s.Identity.AuthRole == authrole }))), nil
+		return mgmt.Value(len(k.all(func(s *Session) bool { return s.Peer.AuthRole == authrole }))), nil
 	})
 	t.Add("wamp.session.kill_all", func(r *mgmt.Request) (mgmt.Result, error) {
 		k, err := readKill(sessions, r, r.Args())

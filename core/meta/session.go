@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/peer"
 	"bondy/core/rbac"
@@ -15,31 +14,35 @@ import (
 )
 
 // Session is a session as the Meta API knows it. The exported fields never
-// change. Safe for concurrent use.
+// change once others know of it. Safe for concurrent use.
 type Session struct {
-	Peer      *peer.Peer
-	Identity  *auth.Identity
-	Rights    *rbac.Rights
-	Transport Transport
+	Peer *peer.Peer
+	// AuthMethod and AuthProvider say how the client was logged in, Roles as what.
+	AuthMethod, AuthProvider string
+	Roles                    []string
+	Rights                   *rbac.Rights
 	// Conn is the connection that carries the session.
 	Conn Conn
 
-	silenced atomic.Bool
-
 	mu         sync.Mutex
+	silenced   atomic.Bool
 	extra      wamp.Dict // by wamp.session.modify_details
 	testaments *testaments
 }
 
-// Conn is how a session is ended from outside. Safe for concurrent use; its
-// methods do not block.
+// Conn is how a session is seen and ended from outside. Safe for concurrent
+// use; its methods do not block.
 type Conn interface {
+	// Transport tells by which connection the client comes.
+	Transport() Transport
 	// Goodbye asks the client to leave.
 	Goodbye(reason wamp.URI, message string)
 	// Kill says GOODBYE, with message in its details unless that is empty,
 	// and ends the session whatever the client answers. It reports whether
 	// the session was not ending already.
 	Kill(reason wamp.URI, message string) bool
+	// End ends the session without a word.
+	End()
 }
 
 // Transport describes the connection of a session.
@@ -55,6 +58,11 @@ type Transport struct {
 // ID is the session's id.
 func (s *Session) ID() wamp.ID { return s.Peer.Session }
 
+// Login implements what peer.Peer.About asks for.
+func (s *Session) Login() (method, provider string, roles []string) {
+	return s.AuthMethod, s.AuthProvider, s.Roles
+}
+
 // Silenced reports whether the session is to leave without testaments and meta
 // events of its own.
 func (s *Session) Silenced() bool { return s.silenced.Load() }
@@ -62,18 +70,19 @@ func (s *Session) Silenced() bool { return s.silenced.Load() }
 // details is what anybody who asks may know of the session; with address, for
 // those who manage sessions, also where the client is.
 func (s *Session) details(address bool) map[string]any {
-	transport := map[string]any{
-		"type": s.Transport.Type, "secure": s.Transport.Secure, "serializer": s.Peer.Serializer().String(),
-	}
-	if address && s.Transport.Remote.IsValid() {
-		transport["peername"] = s.Transport.Remote.String()
-	}
-	d := map[string]any{
-		"session": s.ID(), "authid": s.Identity.AuthID, "authrole": s.Identity.AuthRole,
-		"authmethod": s.Identity.AuthMethod, "authprovider": s.Identity.AuthProvider, "transport": transport,
-	}
+	t := s.Conn.Transport()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	transport := map[string]any{
+		"type": t.Type, "secure": t.Secure, "serializer": s.Peer.Serializer().String(),
+	}
+	if address && t.Remote.IsValid() {
+		transport["peername"] = t.Remote.String()
+	}
+	d := map[string]any{
+		"session": s.ID(), "authid": s.Peer.AuthID, "authrole": s.Peer.AuthRole,
+		"authmethod": s.AuthMethod, "authprovider": s.AuthProvider, "transport": transport,
+	}
 	maps.Copy(d, s.extra)
 	return d
 }

@@ -72,7 +72,7 @@ func noSession(id wamp.ID) error {
 func withRole(sessions Sessions, roles []string) []wamp.ID {
 	ids := []wamp.ID{}
 	for _, s := range sessions.Members() {
-		if roles == nil || slices.Contains(roles, s.Identity.AuthRole) {
+		if roles == nil || slices.Contains(roles, s.Peer.AuthRole) {
 			ids = append(ids, s.ID())
 		}
 	}

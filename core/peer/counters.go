@@ -2,6 +2,7 @@ package peer
 
 import (
 	"sync/atomic"
+	"time"
 
 	"bondy/core/wamp"
 )
@@ -43,6 +44,11 @@ type Counters struct {
 	Dropped [NumDropReasons]atomic.Uint64
 	// SlowClosed counts connections ended because they read too slowly.
 	SlowClosed atomic.Uint64
+	// Resumed counts sessions that went on over another connection,
+	// DetachRefused those that ended with theirs because too many had none.
+	Resumed, DetachRefused atomic.Uint64
+	// TooFast counts messages refused because a session sent too many.
+	TooFast atomic.Uint64
 }
 
 // Budget bounds the bytes that wait in all queues of a node together. Only
@@ -50,14 +56,18 @@ type Counters struct {
 // touches no shared memory; when the budget is full they take nothing more.
 // Safe for concurrent use.
 type Budget struct {
-	max  int64
-	used atomic.Int64
+	max   int64
+	epoch time.Time
+	used  atomic.Int64
 }
 
 // NewBudget allows maxBytes; 0 means no bound.
-func NewBudget(maxBytes int64) *Budget { return &Budget{max: maxBytes} }
+func NewBudget(maxBytes int64) *Budget { return &Budget{max: maxBytes, epoch: time.Now()} }
 
 // Used is the number of bytes charged.
 func (b *Budget) Used() int64 { return b.used.Load() }
+
+// now is the time that has passed since b was made, never 0.
+func (b *Budget) now() time.Duration { return time.Since(b.epoch) + 1 }
 
 func (b *Budget) full() bool { return b.max > 0 && b.used.Load() >= b.max }

@@ -1,6 +1,10 @@
 package peer
 
-import "bondy/core/wamp"
+import (
+	"strings"
+
+	"bondy/core/wamp"
+)
 
 // Peer is the other end of a session as broker and dealer see it: an immutable
 // snapshot of its identity and features, and the queue to it.
@@ -18,6 +22,11 @@ type Peer struct {
 	// Via is the bridge that the peer speaks for, nil for a session of this
 	// node's own. What came in by a bridge does not go out by it.
 	Via *Bridge
+	// About knows more of a session of this node; nil behind a bridge.
+	About interface {
+		// Login is how the client authenticated, and the names of all its roles.
+		Login() (method, provider string, roles []string)
+	}
 	// Topics and Procedures say what may cross to a peer behind a bridge.
 	Topics, Procedures func(wamp.URI) bool
 	*Queue
@@ -35,6 +44,31 @@ type Bridge struct {
 // Identification").
 func (p *Peer) Disclosed(as string) wamp.Dict {
 	return wamp.Dict{as: p.Session, as + "_authid": p.AuthID, as + "_authrole": p.AuthRole}
+}
+
+// The details that tell of the session of a caller or publisher, and the
+// options that ask for them, in the two spellings of extension keys.
+const (
+	SessionInfo         = "_session_info"
+	SessionInfoX        = "x_session_info"
+	DiscloseSessionInfo = "_disclose_session_info"
+	// DiscloseSessionInfoX asks for SessionInfoX.
+	DiscloseSessionInfoX = "x_disclose_session_info"
+)
+
+// Info is the session as the detail key tells of it.
+func (p *Peer) Info(key string) map[string]any {
+	d := map[string]any{"session": p.Session, "authid": p.AuthID, "authrole": p.AuthRole}
+	if p.About != nil {
+		method, provider, roles := p.About.Login()
+		list := make([]any, len(roles))
+		for i, role := range roles {
+			list[i] = role
+		}
+		d["authmethod"], d["authprovider"] = method, provider
+		d[strings.TrimSuffix(key, "session_info")+"authroles"] = list
+	}
+	return d
 }
 
 // Features are the roles and features that a client announced in HELLO
@@ -56,6 +90,9 @@ const (
 	CallerProgressiveResults
 	CallerProgressiveInvocations
 	SubscriptionRevocation
+	PublisherPassthru
+	CallerPassthru
+	CalleePassthru
 )
 
 // Has reports whether all of want was announced.
@@ -99,6 +136,8 @@ func ParseFeatures(details wamp.Dict) (Features, error) {
 // featuresOf are the features of a role that the router acts on.
 func featuresOf(role Features) map[string]Features {
 	switch role {
+	case Publisher:
+		return map[string]Features{"payload_passthru_mode": PublisherPassthru}
 	case Subscriber:
 		return map[string]Features{"subscription_revocation": SubscriptionRevocation}
 	case Callee:
@@ -110,11 +149,13 @@ func featuresOf(role Features) map[string]Features {
 			"progressive_call_invocations": CalleeProgressiveInvocations,
 			"registration_revocation":      CalleeRevocation,
 			"call_reroute":                 CalleeRerouting,
+			"payload_passthru_mode":        CalleePassthru,
 		}
 	case Caller:
 		return map[string]Features{
 			"progressive_call_results":     CallerProgressiveResults,
 			"progressive_call_invocations": CallerProgressiveInvocations,
+			"payload_passthru_mode":        CallerPassthru,
 		}
 	default:
 		return nil

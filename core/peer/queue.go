@@ -59,18 +59,19 @@ type Gate struct{ open bool }
 // Queue bounds what waits for one receiver and keeps it in order. The bytes
 // themselves wait in the Sink. Safe for concurrent use.
 type Queue struct {
-	sink       Sink
-	serializer wamp.Serializer
-	limits     *Limits
-	budget     *Budget
-	counters   *Counters
-	kill       func()
+	sink     Sink
+	limits   *Limits
+	budget   *Budget
+	counters *Counters
+	kill     func()
 
-	mu      sync.Mutex
+	over    time.Duration // since when above the soft mark, on the budget's clock; 0 if not
+	charged int
+	mu      sync.Mutex // guards all but what NewQueue sets
 	closed  bool
 	owed    bool // some batch is in charge of the next flush
-	over    time.Time
-	charged int
+
+	serializer wamp.Serializer
 }
 
 // NewQueue makes the queue of sink. kill ends the connection without blocking;
@@ -83,6 +84,9 @@ func NewQueue(sink Sink, limits *Limits, budget *Budget, counters *Counters, kil
 	sink.OnProgress(q.progress)
 	return q
 }
+
+// SetLimits replaces the limits. It must be called before others may send.
+func (q *Queue) SetLimits(limits *Limits) { q.limits = limits }
 
 // Serializer is what the receiver speaks.
 func (q *Queue) Serializer() wamp.Serializer { return q.serializer }
@@ -223,7 +227,7 @@ func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, msg encoded, waiting 
 			return s
 		}
 	} else {
-		q.over = time.Time{}
+		q.over = 0
 	}
 	if err := q.sink.Append(msg.msg, msg.keep); err != nil {
 		if errors.Is(err, ErrTooLong) {
@@ -247,9 +251,9 @@ func (q *Queue) appendLocked(b *Batch, t wamp.MessageType, msg encoded, waiting 
 func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
 	q.chargeLocked(waiting)
 	if waiting <= q.limits.Soft {
-		q.over = time.Time{}
-	} else if q.over.IsZero() {
-		q.over = time.Now()
+		q.over = 0
+	} else if q.over == 0 {
+		q.over = q.budget.now()
 	}
 	switch class {
 	case Control:
@@ -264,7 +268,7 @@ func (q *Queue) admitLocked(b *Batch, waiting int, class Class) Status {
 		return Sent
 	case Droppable:
 	}
-	slow := waiting > q.limits.Hard || !q.over.IsZero() && time.Since(q.over) > q.limits.Grace
+	slow := waiting > q.limits.Hard || q.over != 0 && q.budget.now()-q.over > q.limits.Grace
 	switch {
 	case slow && q.limits.CloseSlow:
 		q.doomLocked(b)

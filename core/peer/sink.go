@@ -42,3 +42,11 @@ type Sink interface {
 	// whenever that goroutine has written some of the backlog.
 	OnProgress(func())
 }
+
+// Wire is a Sink that can tell what became of what it was given.
+type Wire interface {
+	Sink
+	// Written is how many bytes the kernel has taken of all that were appended,
+	// framing included. What waited when the connection broke was not taken.
+	Written() (taken, appended int64)
+}

@@ -59,6 +59,16 @@ type Routing struct {
 	// publishers ask to be retained.
 	History   []broker.HistoryRule `json:"history,omitempty"`
 	Retention broker.Retention     `json:"retention"`
+	// AnyRequestIDs takes request ids in any order.
+	AnyRequestIDs bool `json:"any_request_ids,omitempty"`
+	// ResumeTimeout is how long a session may be without its connection if its
+	// client asked for that, MaxDetached how many may be so at a time; 0 means
+	// none.
+	ResumeTimeout time.Duration `json:"resume_timeout,omitempty"`
+	MaxDetached   int           `json:"max_detached,omitempty"`
+	// MaxRate is how many messages a session may send in a second, and twice
+	// that at once; 0 means no bound.
+	MaxRate int `json:"max_rate,omitempty"`
 }
 
 // Policy is what may change while the realm lives: a session takes the
@@ -68,7 +78,11 @@ type Policy struct {
 	Queue             peer.Limits
 	StrictURIs        bool
 	RefuseConnections bool
+	Features          dealer.FeaturePolicy
 	Trust             map[string]int
+	AnyRequestIDs     bool
+	ResumeTimeout     time.Duration
+	MaxRate           int
 }
 
 // Realm is a routing domain of its own. Safe for concurrent use.
@@ -86,6 +100,8 @@ type Realm struct {
 	dealer dealer.Config
 	salt   []byte // from which the salts of logins derive
 	policy atomic.Pointer[Policy]
+
+	detached, maxDetached atomic.Int64 // sessions without connection
 
 	mu       sync.RWMutex
 	sessions map[wamp.ID]*meta.Session
@@ -135,9 +151,11 @@ func (r *Realm) Apply(cfg Config) error {
 	b.NoDisclosure, d.NoDisclosure = cfg.NoDisclosure, cfg.NoDisclosure
 	r.Broker.Configure(b)
 	r.Dealer.Configure(d)
+	r.maxDetached.Store(int64(cfg.MaxDetached))
 	r.policy.Store(&Policy{
 		Auth: a, Queue: cfg.Queue,
-		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, Trust: cfg.Trust,
+		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, Features: cfg.Features, Trust: cfg.Trust,
+		AnyRequestIDs: cfg.AnyRequestIDs, ResumeTimeout: cfg.ResumeTimeout, MaxRate: cfg.MaxRate,
 	})
 	return nil
 }

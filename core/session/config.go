@@ -23,7 +23,9 @@ type Config struct {
 	// Joined is told when a connection begins and ends to carry a session.
 	Joined func(c Conn, joined bool)
 	// Left is told when a connection has ended.
-	Left     func(c Conn)
+	Left func(c Conn)
+	// Detached counts sessions that have no connection.
+	Detached *sync.WaitGroup
 	Codec    codec.Limits
 	Budget   *peer.Budget
 	Counters *peer.Counters
@@ -45,13 +47,14 @@ func (c *Config) announced() map[string]any {
 type kit struct {
 	decoder *codec.Decoder
 	batch   *peer.Batch
+	routing bool // inside broker or dealer
 }
 
 func (c *Config) kit(s wamp.Serializer) *kit {
 	if k, ok := c.kits[s].Get().(*kit); ok {
 		return k
 	}
-	return &kit{codec.NewDecoder(s, c.Codec), peer.NewBatch(c.Counters)}
+	return &kit{decoder: codec.NewDecoder(s, c.Codec), batch: peer.NewBatch(c.Counters)}
 }
 
 // roles is what WELCOME announces: exactly what works (section "Feature
@@ -67,10 +70,10 @@ func roles() map[string]any {
 	return map[string]any{
 		"broker": features("publisher_identification", "publication_trustlevels", "publisher_exclusion", "subscriber_blackwhite_listing",
 			"pattern_based_subscription", "session_meta_api", "subscription_meta_api", "event_history",
-			"subscription_revocation", "event_retention",
+			"subscription_revocation", "event_retention", "payload_passthru_mode",
 			"sharded_subscription", "shareded_subscriptions"), // the specification has the second spelling
 		"dealer": features("caller_identification", "call_trustlevels", "call_timeout", "call_canceling", "progressive_call_results",
 			"pattern_based_registration", "shared_registration", "session_meta_api", "registration_meta_api",
-			"testament_meta_api", "registration_revocation"),
+			"testament_meta_api", "registration_revocation", "progressive_call_invocations", "call_reroute", "sharded_registration", "payload_passthru_mode"),
 	}
 }

@@ -14,10 +14,10 @@ import (
 var ErrIdle = errors.New("nothing received for some time")
 
 // Conn is one connection that carries whole WAMP messages, made by a
-// transport. ReadMessage, OnWait, SetReadDeadline and Sleep belong to the one
+// transport. ReadMessage, ServedBy, SetReadDeadline and Sleep belong to the one
 // goroutine that serves the session; Close may be called from any.
 type Conn interface {
-	peer.Sink
+	peer.Wire
 	// ReadMessage returns the next message. The bytes are valid until the
 	// next call. An error ends the connection: io.EOF when the other side
 	// closed it in order, a *wamp.Error when it broke the transport's rules
@@ -25,9 +25,8 @@ type Conn interface {
 	// ErrIdle, which it returns only once Sleep was called and while no
 	// deadline is set.
 	ReadMessage() ([]byte, error)
-	// OnWait sets the function that ReadMessage calls each time before it
-	// would wait for the network.
-	OnWait(func())
+	// ServedBy says who serves the connection. It is called once, first.
+	ServedBy(s Server)
 	// SetReadDeadline ends ReadMessage with os.ErrDeadlineExceeded at t,
 	// whatever trickles in until then; the zero time lifts it. Keepalive is
 	// the transport's own and independent of it.
@@ -36,18 +35,27 @@ type Conn interface {
 	// connection, as one above the transport's own limit does; 0 lifts it
 	// back to that.
 	SetReadLimit(bytes int)
-	// Sleep gives back what reading needs and calls wake on a goroutine of its
-	// own, once, when there may be something to read or Close was called. Until
-	// then nobody may use what belongs to the goroutine that serves. It reports
-	// false, and does not call wake, if the connection has to stay awake for
-	// now. Sending is not affected.
-	Sleep(wake func()) bool
+	// Sleep gives back what reading needs and calls Server.Serve on a goroutine
+	// of its own, once, when there may be something to read or Close was called.
+	// Until then nobody may use what belongs to the goroutine that serves. It
+	// reports false, and does not call Serve, if the connection has to stay awake
+	// for now. Sending is not affected.
+	Sleep() bool
 	// Close says the transport's farewell, gives what was appended a few
 	// seconds to leave, and closes. It does not block, ends a pending
 	// ReadMessage, and may be called more than once.
 	Close()
 	// Info tells where the connection comes from.
 	Info() ConnInfo
+}
+
+// Server is who serves a Conn, on one goroutine at a time.
+type Server interface {
+	// Flush is called by ReadMessage each time before it would wait for the
+	// network.
+	Flush()
+	// Serve goes on with a connection that slept.
+	Serve()
 }
 
 // ConnInfo describes a connection.

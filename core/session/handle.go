@@ -2,6 +2,7 @@ package session
 
 import (
 	"bondy/core/broker"
+	"bondy/core/dealer"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/wamp"
@@ -13,52 +14,65 @@ func (s *Session) handle(m wamp.Message) error {
 	case *wamp.Call:
 		return s.call(m)
 	case *wamp.Yield:
-		if err := plain(m.Type(), m.Options); err != nil {
-			return err
-		}
-		return s.answer(m.Type(), func() error { return s.dealer.Yield(s.batch, m) })
+		return s.yield(m)
 	case *wamp.Publish:
 		return s.publish(m)
 	case *wamp.ErrorMessage:
-		return s.answer(m.Type(), func() error { return s.dealer.Error(s.batch, m) })
+		if err := s.role(m.Type(), peer.Callee); err != nil {
+			return err
+		}
+		s.routing = true
+		err := s.rpc().Error(s.batch, m)
+		s.routing = false
+		return err
 	case *wamp.Subscribe:
 		return s.subscribe(m)
 	case *wamp.Unsubscribe:
 		if err := s.request(m.Type(), m.Request, peer.Subscriber); err != nil {
 			return err
 		}
-		return s.fail(m.Type(), m.Request, s.route(func() error { return s.broker.Unsubscribe(s.batch, m) }))
+		return s.fail(m.Type(), m.Request, s.route(func() error { return s.pubsub().Unsubscribe(s.batch, m) }))
 	case *wamp.Register:
 		return s.register(m)
 	case *wamp.Unregister:
 		if err := s.request(m.Type(), m.Request, peer.Callee); err != nil {
 			return err
 		}
-		return s.fail(m.Type(), m.Request, s.route(func() error { return s.dealer.Unregister(s.batch, m) }))
+		return s.fail(m.Type(), m.Request, s.route(func() error { return s.rpc().Unregister(s.batch, m) }))
 	case *wamp.Cancel:
 		if err := s.role(m.Type(), peer.Caller); err != nil {
 			return err
 		}
-		return s.route(func() error { return s.dealer.Cancel(s.batch, m) })
+		return s.route(func() error { return s.rpc().Cancel(s.batch, m) })
 	default:
 		return wamp.Violationf("%s is not a message that a client may send in an open session", m.Type())
 	}
 }
 
+// call takes a further piece of a call, whose id is not the next, and a new
+// call (section "Progressive Call Invocations").
 func (s *Session) call(m *wamp.Call) error {
-	if err := s.request(m.Type(), m.Request, peer.Caller); err != nil {
+	var err error
+	if s.rpc().Continues(m.Request) {
+		err = s.role(m.Type(), peer.Caller)
+	} else {
+		err = s.request(m.Type(), m.Request, peer.Caller)
+	}
+	if err != nil {
 		return err
 	}
-	if err := plain(m.Type(), m.Options); err != nil {
+	if err := s.passthru(m.Type(), m.Options, peer.CallerPassthru); err != nil {
 		return err
 	}
-	err := s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
+	err = s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
 	switch {
 	case err != nil:
 	case m.Procedure.Reserved():
 		err = s.ask(m)
 	default:
-		err = s.route(func() error { return s.dealer.Call(s.batch, m) })
+		s.routing = true
+		err = s.rpc().Call(s.batch, m)
+		s.routing = false
 	}
 	return s.fail(m.Type(), m.Request, err)
 }
@@ -69,7 +83,7 @@ func (s *Session) publish(m *wamp.Publish) error {
 	if err := s.request(m.Type(), m.Request, peer.Publisher); err != nil {
 		return err
 	}
-	if err := plain(m.Type(), m.Options); err != nil {
+	if err := s.passthru(m.Type(), m.Options, peer.PublisherPassthru); err != nil {
 		return err
 	}
 	err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
@@ -77,7 +91,9 @@ func (s *Session) publish(m *wamp.Publish) error {
 		err = reserved(m.Topic)
 	}
 	if err == nil {
-		err = s.route(func() error { return s.broker.Publish(s.batch, m) })
+		s.routing = true
+		err = s.pubsub().Publish(s.batch, m)
+		s.routing = false
 	}
 	if err == nil || !broker.Acknowledge(m) && !violation(err) {
 		return nil
@@ -94,7 +110,7 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 		err = s.permit(rbac.Subscribe, m.Topic, match)
 	}
 	if err == nil {
-		err = s.route(func() error { return s.broker.Subscribe(s.batch, m, match) })
+		err = s.route(func() error { return s.pubsub().Subscribe(s.batch, m, match) })
 	}
 	return s.fail(m.Type(), m.Request, err)
 }
@@ -111,20 +127,27 @@ func (s *Session) register(m *wamp.Register) error {
 		err = reserved(m.Procedure)
 	}
 	if err == nil {
-		err = s.route(func() error { return s.dealer.Register(s.batch, m, match) })
+		err = s.route(func() error { return s.rpc().Register(s.batch, m, match) })
 	}
 	return s.fail(m.Type(), m.Request, err)
 }
 
-// answer handles what a callee says of an invocation.
-func (s *Session) answer(t wamp.MessageType, f func() error) error {
-	if err := s.role(t, peer.Callee); err != nil {
+// yield handles what a callee returns.
+func (s *Session) yield(m *wamp.Yield) error {
+	if err := s.role(m.Type(), peer.Callee); err != nil {
 		return err
 	}
-	return s.route(f)
+	if err := s.passthru(m.Type(), m.Options, peer.CalleePassthru); err != nil {
+		return err
+	}
+	s.routing = true
+	err := s.rpc().Yield(s.batch, m)
+	s.routing = false
+	return err
 }
 
 // route marks the time in broker or dealer, where a panic must end the process.
+// The messages that come most do so on their own.
 func (s *Session) route(f func() error) error {
 	s.routing = true
 	err := f()
@@ -138,10 +161,11 @@ func (s *Session) request(t wamp.MessageType, id wamp.ID, role peer.Features) er
 	if err := s.role(t, role); err != nil {
 		return err
 	}
-	if want := s.lastRequest.Next(); id != want {
-		return wamp.Violationf("%s.Request is %d, the next in sequence is %d", t, id, want)
+	if want := s.lastRequest.Next(); id != want && !s.policy.AnyRequestIDs && !s.anew {
+		return wamp.Violationf(
+			"%s.Request is %d, the next in sequence is %d: the realm takes other ids if it has request_ids = \"any\"", t, id, want)
 	}
-	s.lastRequest = id
+	s.lastRequest, s.anew = id, false
 	return nil
 }
 
@@ -157,19 +181,20 @@ func (s *Session) permit(p rbac.Permission, uri wamp.URI, match wamp.Match) erro
 	if !uri.Valid(match, s.policy.StrictURIs) {
 		return wamp.Errorf(wamp.ErrInvalidURI, "%q is not a valid URI here", uri)
 	}
-	if !s.rights.Decide(p, uri, match) {
-		return wamp.Errorf(wamp.ErrNotAuthorized, "%s has no grant of %s on %q", s.who.AuthID, p, uri)
+	if !s.member.Rights.Decide(p, uri, match) {
+		return wamp.Errorf(wamp.ErrNotAuthorized, "%s has no grant of %s on %q", s.peer.AuthID, p, uri)
 	}
 	return nil
 }
 
-// plain refuses payload passthru mode, which this router does not announce
-// (section "Payload Passthru Mode").
-func plain(t wamp.MessageType, options wamp.Dict) error {
-	if len(options) > 0 {
-		if _, ok := options["ppt_scheme"]; ok {
-			return wamp.Violationf("%s.Options.ppt_scheme: payload passthru mode is not announced", t)
-		}
+// passthru refuses payload passthru mode to a client that did not announce it,
+// where that is asked for (section "Payload Passthru Mode").
+func (s *Session) passthru(t wamp.MessageType, options wamp.Dict, want peer.Features) error {
+	if len(options) == 0 || s.policy.Features == dealer.Used || s.peer.Features.Has(want) {
+		return nil
+	}
+	if scheme := options["ppt_scheme"]; scheme != nil && scheme != "" {
+		return wamp.Violationf("%s.Options.ppt_scheme: this client did not announce payload_passthru_mode", t)
 	}
 	return nil
 }

@@ -16,49 +16,86 @@ import (
 const maxHandshake = 64 << 10
 
 // open takes the connection from HELLO to WELCOME (sections "Session
-// Establishment" and "Authentication"). The error is what to abort with.
-func (s *Session) open(ctx context.Context) error {
+// Establishment" and "Authentication") and returns the session, which may be one
+// that had another connection. The error is what to abort with.
+func (s *Session) open(ctx context.Context) (*Session, error) {
+	hello, deadline, err := s.hello()
+	if err != nil {
+		return nil, err
+	}
+	features, err := peer.ParseFeatures(hello.Details)
+	if err != nil {
+		return nil, err
+	}
+	wish, err := readWish(hello.Details)
+	if err != nil {
+		return nil, err
+	}
+	if !hello.Realm.Valid(wamp.MatchExact, false) {
+		return nil, wamp.Errorf(wamp.ErrInvalidURI, "the realm %q is not a valid URI", hello.Realm)
+	}
+	if s.realm, err = s.cfg.Realm(hello.Realm); err != nil {
+		return nil, err
+	}
+	s.policy = s.realm.Policy()
+	if s.policy.RefuseConnections {
+		return nil, wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", hello.Realm)
+	}
+	s.peer.Session = wamp.RandomID()
+	who, err := s.authenticate(ctx, hello, deadline)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	s.conn.SetReadLimit(0)
+	if old := s.resume(wish, who, features, deadline); old != nil {
+		return old, nil
+	}
+	return s, s.welcome(who, features, wish)
+}
+
+// hello reads the first message.
+func (s *Session) hello() (*wamp.Hello, time.Time, error) {
 	s.conn.SetReadLimit(maxHandshake)
 	deadline := time.Now().Add(s.cfg.HelloTimeout)
 	m, err := s.read(deadline)
 	if err != nil {
-		return err
+		return nil, deadline, err
 	}
 	hello, ok := m.(*wamp.Hello)
 	switch {
 	case ok:
+		return hello, deadline, nil
 	case m.Type() == wamp.TypeAbort:
-		return errLeft
+		return nil, deadline, errLeft
 	default:
-		return wamp.Violationf("%s before a session was established", m.Type())
+		return nil, deadline, wamp.Violationf("%s before a session was established", m.Type())
 	}
-	features, err := peer.ParseFeatures(hello.Details)
-	if err != nil {
-		return err
-	}
-	if !hello.Realm.Valid(wamp.MatchExact, false) {
-		return wamp.Errorf(wamp.ErrInvalidURI, "the realm %q is not a valid URI", hello.Realm)
-	}
-	if s.realm, err = s.cfg.Realm(hello.Realm); err != nil {
-		return err
-	}
-	s.policy = s.realm.Policy()
-	if s.policy.RefuseConnections {
-		return wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", hello.Realm)
-	}
-	s.id = wamp.RandomID()
-	who, err := s.authenticate(ctx, hello, deadline)
-	if err != nil {
-		return err
-	}
-	return s.welcome(who, features)
 }
 
 func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello, deadline time.Time) (*auth.Identity, error) {
+	roles, err := askedRoles(hello.Details)
+	if err != nil {
+		return nil, err
+	}
 	req, err := s.authRequest(hello)
 	if err != nil {
 		return nil, err
 	}
+	if len(roles) == 1 {
+		req.AuthRole = roles[0]
+	}
+	who, err := s.prove(ctx, req, deadline)
+	if err != nil {
+		return nil, err
+	}
+	return narrow(who, roles)
+}
+
+// prove takes the client through an authentication method.
+func (s *Session) prove(ctx context.Context, req auth.Request, deadline time.Time) (*auth.Identity, error) {
 	who, exchange, err := s.policy.Auth.Begin(ctx, req)
 	if err != nil || who != nil {
 		return who, err
@@ -82,12 +119,9 @@ func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello, deadline 
 
 func (s *Session) authRequest(hello *wamp.Hello) (auth.Request, error) {
 	info := s.conn.Info()
-	req := auth.Request{Session: s.id, Realm: hello.Realm, Remote: info.Remote, TLS: info.TLS}
+	req := auth.Request{Session: s.peer.Session, Realm: hello.Realm, Remote: info.Remote, TLS: info.TLS}
 	var err error
 	if req.AuthID, err = hello.Details.String("authid"); err != nil {
-		return req, err
-	}
-	if req.AuthRole, err = hello.Details.String("authrole"); err != nil {
 		return req, err
 	}
 	if req.Methods, err = hello.Details.Strings("authmethods"); err != nil {
@@ -99,44 +133,56 @@ func (s *Session) authRequest(hello *wamp.Hello) (auth.Request, error) {
 
 // welcome makes the session known and tells the client; from here on others
 // may send to it.
-func (s *Session) welcome(who *auth.Identity, features peer.Features) error {
-	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
+func (s *Session) welcome(who *auth.Identity, features peer.Features, w wish) error {
+	if s.rate = newBucket(s.policy.MaxRate); w.resumable && s.policy.ResumeTimeout > 0 {
+		s.after = &afterlife{timeout: s.policy.ResumeTimeout, who: who}
+		s.peer.Close()
+		s.peer.Queue = peer.NewLastingQueue(s.conn, &s.policy.Queue, s.cfg.Budget, s.cfg.Counters, s.End)
+	} else {
+		s.peer.SetLimits(&s.policy.Queue)
+	}
+	s.peer.AuthID, s.peer.AuthRole, s.peer.About = who.AuthID, who.AuthRole, &s.member
+	s.peer.Features, s.peer.Trust = features, s.policy.Trust[who.AuthRole]
+	s.member.Peer, s.member.Conn, s.member.Rights = &s.peer, s, s.realm.Access.Rights(who.Roles)
+	s.member.AuthMethod, s.member.AuthProvider, s.member.Roles = who.AuthMethod, who.AuthProvider, who.Roles
+	m := s.greeting(who)
+	if w.asked {
+		w.answer(m.Details, s.after)
+	}
+	if err := s.join(m); err != nil {
 		return err
 	}
-	s.conn.SetReadLimit(0)
-	s.who, s.rights = who, s.realm.Access.Rights(who.Roles)
-	s.queue.Close()
-	s.queue = peer.NewQueue(s.conn, &s.policy.Queue, s.cfg.Budget, s.cfg.Counters, s.conn.Close)
-	s.peer = &peer.Peer{
-		Session: s.id, AuthID: who.AuthID, AuthRole: who.AuthRole,
-		Features: features, Trust: s.policy.Trust[who.AuthRole], Queue: s.queue,
+	s.cfg.Log.Debug("session opened", slog.Any("", s),
+		slog.String("authid", who.AuthID), slog.String("authmethod", who.AuthMethod))
+	return s.route(func() error {
+		s.realm.Events.Joined(s.batch, &s.member)
+		return nil
+	})
+}
+
+// greeting is WELCOME.
+func (s *Session) greeting(who *auth.Identity) *wamp.Welcome {
+	roles := make([]any, len(who.Roles))
+	for i, role := range who.Roles {
+		roles[i] = role
 	}
-	s.member = s.describe()
 	details := wamp.Dict{
 		"realm": string(s.realm.URI), "agent": s.cfg.Agent, "roles": s.cfg.announced(),
 		"authid": who.AuthID, "authrole": who.AuthRole,
 		"authmethod": who.AuthMethod, "authprovider": who.AuthProvider,
+		"_authroles": roles, "x_authroles": roles,
 	}
 	if who.Extra != nil {
 		details["authextra"] = map[string]any(who.Extra)
 	}
-	if err := s.join(&wamp.Welcome{Session: s.id, Details: details}); err != nil {
-		return err
-	}
-	s.broker, s.dealer = s.realm.Broker.Join(s.peer), s.realm.Dealer.Join(s.peer)
-	s.cfg.Log.Debug("session opened", slog.Any("", s),
-		slog.String("authid", who.AuthID), slog.String("authmethod", who.AuthMethod))
-	return s.route(func() error {
-		s.realm.Events.Joined(s.batch, s.member)
-		return nil
-	})
+	return &wamp.Welcome{Session: s.peer.Session, Details: details}
 }
 
 // join enters the realm's table and queues WELCOME in one step for Goodbye.
 func (s *Session) join(welcome *wamp.Welcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch err := s.realm.Join(s.member); {
+	switch err := s.realm.Join(&s.member); {
 	case errors.Is(err, realm.ErrClosed):
 		return wamp.Errorf(wamp.CloseSystemShutdown, "the realm is closing")
 	case err != nil:

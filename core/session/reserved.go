@@ -14,8 +14,11 @@ import (
 
 // ask has the router itself answer a call, of a procedure with a reserved URI.
 func (s *Session) ask(m *wamp.Call) error {
+	if m.Options["ppt_scheme"] != nil {
+		return wamp.Errorf(wamp.ErrFeatureNotSupported, "%s does not take a payload in passthru mode: send the arguments as they are", m.Procedure)
+	}
 	res, err := s.realm.Procedures.Call(&mgmt.Request{
-		Procedure: m.Procedure, Realm: s.realm.URI, Caller: s.peer, Rights: s.rights,
+		Procedure: m.Procedure, Realm: s.realm.URI, Caller: &s.peer, Rights: s.member.Rights,
 		StrictURIs: s.policy.StrictURIs, Batch: s.batch, Payload: m.Payload, Guard: s.route,
 	})
 	if err != nil {
@@ -47,13 +50,12 @@ func argument(err error) error {
 	return err
 }
 
-// describe is what the realm's table holds of the session.
-func (s *Session) describe() *meta.Session {
+// Transport implements meta.Conn.
+func (s *Session) Transport() meta.Transport {
+	s.mu.Lock()
 	info := s.conn.Info()
-	return &meta.Session{
-		Peer: s.peer, Identity: s.who, Rights: s.rights, Conn: s,
-		Transport: meta.Transport{Type: info.Transport, Secure: info.TLS != nil, Remote: info.Remote},
-	}
+	s.mu.Unlock()
+	return meta.Transport{Type: info.Transport, Secure: info.TLS != nil, Remote: info.Remote}
 }
 
 // bequeath publishes the session's testaments of one scope. What it may no
@@ -62,7 +64,7 @@ func (s *Session) bequeath(scope meta.Scope) {
 	for _, m := range s.member.TakeTestaments(scope) {
 		err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
 		if err == nil {
-			err = s.route(func() error { return s.broker.Publish(s.batch, m) })
+			err = s.route(func() error { return s.pubsub().Publish(s.batch, m) })
 		}
 		if err != nil {
 			s.cfg.Log.Warn("testament not published", slog.Any("", s), slog.String("topic", string(m.Topic)), slog.Any("err", err))

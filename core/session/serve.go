@@ -24,12 +24,12 @@ import (
 // door is one connection over all sessions that it carries, one after another
 // (section "Transport and Session Lifetime").
 type door struct {
+	ctx     context.Context //nolint:containedctx // of the listener, for logins; goroutines come and go
 	cfg     *Config
 	conn    Conn
 	done    func(Conn)
 	session *Session // that is open
 	*kit             // nil until there is a message
-	routing bool     // inside broker or dealer
 }
 
 // Serve begins to serve conn and returns when its goroutine is needed no more,
@@ -37,19 +37,28 @@ type door struct {
 // with conn once, when the connection has ended, everything that its sessions held is
 // gone and conn is closed. ctx is for the logins; to end a connection, close it.
 func Serve(ctx context.Context, conn Conn, cfg *Config, done func(Conn)) {
-	d := &door{cfg: cfg, conn: conn, done: done}
-	conn.OnWait(d.flush)
-	d.serve(ctx)
+	d := &door{ctx: ctx, cfg: cfg, conn: conn, done: done}
+	conn.ServedBy((*server)(d))
+	d.serve()
 }
 
+// server is a door as its connection sees it.
+type server door
+
+// Flush implements Server.
+func (s *server) Flush() { (*door)(s).flush() }
+
+// Serve implements Server.
+func (s *server) Serve() { (*door)(s).serve() }
+
 // serve serves the connection until it ends or another goroutine goes on.
-func (d *door) serve(ctx context.Context) {
+func (d *door) serve() {
 	handed := false
 	defer func() {
 		switch {
 		case handed: // the door is another goroutine's now
 			return
-		case d.routing: // a panic with shared state half changed ends the process
+		case d.kit != nil && d.routing: // a panic with shared state half changed ends the process
 			return
 		}
 		if v := recover(); v != nil { // one anywhere else ends the connection
@@ -62,16 +71,16 @@ func (d *door) serve(ctx context.Context) {
 	}()
 	for {
 		if d.session == nil {
-			if !d.open(ctx) {
+			if !d.open() {
 				return
 			}
 			handed = true
-			d.rest(ctx)
+			d.rest()
 			return
 		}
 		err := d.session.run()
 		if errors.Is(err, ErrIdle) {
-			if handed = d.sleep(ctx); handed {
+			if handed = d.sleep(); handed {
 				return
 			}
 			continue
@@ -79,7 +88,7 @@ func (d *door) serve(ctx context.Context) {
 		if err != nil {
 			d.session.abort(err)
 		}
-		d.leave()
+		d.leave(err)
 		if err != nil {
 			return
 		}
@@ -88,18 +97,18 @@ func (d *door) serve(ctx context.Context) {
 
 // rest goes on with a session that was just opened elsewhere than on this
 // goroutine, whose stack has grown.
-func (d *door) rest(ctx context.Context) {
-	if !d.sleep(ctx) {
-		go d.serve(ctx)
+func (d *door) rest() {
+	if !d.sleep() {
+		go d.serve()
 	}
 }
 
 // sleep lets the connection fall asleep. If it reports true another goroutine
 // may be serving already.
-func (d *door) sleep(ctx context.Context) bool {
+func (d *door) sleep() bool {
 	d.flush()
 	d.giveBack()
-	return d.conn.Sleep(func() { d.serve(ctx) })
+	return d.conn.Sleep()
 }
 
 // ready makes what handling a message needs.
@@ -125,26 +134,29 @@ func (d *door) flush() {
 }
 
 // open opens a session and reports whether there is one.
-func (d *door) open(ctx context.Context) bool {
+func (d *door) open() bool {
 	d.ready()
 	s := &Session{door: d}
-	s.queue = peer.NewQueue(d.conn, &handshakeQueue, d.cfg.Budget, d.cfg.Counters, d.conn.Close)
-	if err := s.open(ctx); err != nil {
+	s.peer.Queue = peer.NewQueue(d.conn, &handshakeQueue, d.cfg.Budget, d.cfg.Counters, s.End)
+	opened, err := s.open(d.ctx)
+	if err != nil {
 		s.abort(err)
-		s.queue.Close()
+		s.peer.Close()
 		return false
 	}
-	d.session = s
+	d.session = opened
 	d.cfg.Joined(d.conn, true)
 	return true
 }
 
-// leave ends the open session.
-func (d *door) leave() {
+// leave ends the open session because of err, unless it outlives the connection.
+func (d *door) leave(err error) {
 	s := d.session
 	d.session = nil
 	d.ready()
-	s.leave()
+	if !s.detach(err) {
+		s.leave()
+	}
 	d.cfg.Joined(d.conn, false)
 	d.flush()
 }
@@ -152,7 +164,7 @@ func (d *door) leave() {
 // end gives back everything and closes the connection.
 func (d *door) end() {
 	if d.session != nil {
-		d.leave()
+		d.leave(nil)
 	}
 	d.flush()
 	d.giveBack()

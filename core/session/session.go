@@ -7,35 +7,33 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/dealer"
 	"bondy/core/meta"
 	"bondy/core/peer"
-	"bondy/core/rbac"
 	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
-// Session is one joined connection. Its fields belong to the connection's
-// goroutine; Goodbye may be called from any.
+// Session is one joined connection, or several one after another. Its fields
+// belong to the connection's goroutine; Goodbye and Kill may be called from any.
 type Session struct {
-	*door
-	id     wamp.ID
+	*door  // changes under mu
 	realm  *realm.Realm
 	policy *realm.Policy
-	who    *auth.Identity
-	rights *rbac.Rights
-	queue  *peer.Queue
-	peer   *peer.Peer
-	broker *broker.Session
+	peer   peer.Peer
+	member meta.Session    // what the realm's table holds
+	broker *broker.Session // nil until it is needed, as is dealer
 	dealer *dealer.Session
-	member *meta.Session
 
 	lastRequest wamp.ID
 
+	rate  *bucket    // nil without a bound
+	after *afterlife // nil if the session ends with its connection
+
 	mu      sync.Mutex  // with leaving, orders WELCOME and GOODBYE
 	leaving atomic.Bool // GOODBYE was sent
+	anew    bool        // the connection is another one: the next id may be any
 	cut     *time.Timer // ends a client that does not answer ours
 }
 
@@ -56,10 +54,31 @@ func (s *Session) run() error {
 		if s.leaving.Load() {
 			continue // section "GOODBYE": all else is ignored now
 		}
-		if err := s.handle(m); err != nil {
+		if s.rate != nil && !s.rate.take(time.Now()) {
+			err = s.refuse(m)
+		} else {
+			err = s.handle(m)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// pubsub is the session's side of the broker.
+func (s *Session) pubsub() *broker.Session {
+	if s.broker == nil {
+		s.broker = s.realm.Broker.Join(&s.peer)
+	}
+	return s.broker
+}
+
+// rpc is the session's side of the dealer.
+func (s *Session) rpc() *dealer.Session {
+	if s.dealer == nil {
+		s.dealer = s.realm.Dealer.Join(&s.peer)
+	}
+	return s.dealer
 }
 
 // bye answers the client's GOODBYE, or takes it as the answer to ours.
@@ -75,55 +94,65 @@ func (s *Session) bye(*wamp.Goodbye) error {
 
 // leave gives back everything that the session holds, after its last will.
 func (s *Session) leave() {
-	s.queue.Close()
+	s.peer.Close()
 	s.mu.Lock()
 	s.leaving.Store(true)
 	if s.cut != nil {
 		s.cut.Stop()
 	}
+	s.after.letGo()
 	s.mu.Unlock()
 	s.bequeath(meta.Detached)
 	s.bequeath(meta.Destroyed)
 	s.routing = true
-	s.broker.Leave(s.batch)
-	s.dealer.Leave(s.batch)
-	s.realm.Leave(s.id)
-	s.realm.Events.Left(s.batch, s.member)
+	if s.broker != nil {
+		s.broker.Leave(s.batch)
+	}
+	if s.dealer != nil {
+		s.dealer.Leave(s.batch)
+	}
+	s.realm.Leave(s.peer.Session)
+	s.realm.Events.Left(s.batch, &s.member)
 	s.routing = false
 	s.cfg.Log.Debug("session closed", slog.Any("", s))
 }
 
 // Goodbye implements meta.Conn: the client has HelloTimeout to answer.
 func (s *Session) Goodbye(reason wamp.URI, message string) {
-	s.dismiss(reason, message, func() { s.cut = time.AfterFunc(s.cfg.HelloTimeout, s.conn.Close) })
+	s.dismiss(reason, message, false)
 }
 
 // Kill implements meta.Conn.
 func (s *Session) Kill(reason wamp.URI, message string) bool {
-	return s.dismiss(reason, message, func() {
-		s.queue.Close() // nothing follows GOODBYE
-		s.conn.Close()
-	})
+	return s.dismiss(reason, message, true)
 }
 
-// dismiss says GOODBYE and then does what ends the session if the client does
-// not. It reports whether the session was not ending already.
-func (s *Session) dismiss(reason wamp.URI, message string, end func()) bool {
+// dismiss says GOODBYE and sees to it that the session ends, at once or if the
+// client does not answer. It reports whether the session was not ending already.
+func (s *Session) dismiss(reason wamp.URI, message string, atOnce bool) bool {
 	s.mu.Lock()
+	b := peer.NewBatch(s.cfg.Counters)
+	defer b.Flush() // with no lock held
 	defer s.mu.Unlock()
 	if s.leaving.Swap(true) {
 		return false
+	}
+	if s.after.over() {
+		return true // there is nobody to tell
 	}
 	var details wamp.Dict
 	if message != "" {
 		details = wamp.Dict{"message": message}
 	}
-	b := peer.NewBatch(s.cfg.Counters)
-	defer b.Flush()
 	f := peer.NewFrame(&wamp.Goodbye{Details: details, Reason: reason})
 	defer f.Free()
-	s.queue.Reply(b, f)
-	end()
+	s.peer.Reply(b, f)
+	if atOnce {
+		s.peer.Close() // nothing follows GOODBYE
+		s.conn.Close()
+	} else {
+		s.cut = time.AfterFunc(s.cfg.HelloTimeout, s.conn.Close)
+	}
 	return true
 }
 
@@ -131,8 +160,8 @@ func (s *Session) dismiss(reason wamp.URI, message string, end func()) bool {
 // of the session on it.
 func (s *Session) LogValue() slog.Value {
 	attrs := s.door.LogValue().Group()
-	if s.peer != nil {
-		attrs = append(attrs, slog.String("realm", string(s.realm.URI)), slog.Uint64("session", uint64(s.id)))
+	if s.member.Peer != nil {
+		attrs = append(attrs, slog.String("realm", string(s.realm.URI)), slog.Uint64("session", uint64(s.peer.Session)))
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -141,7 +170,7 @@ func (s *Session) LogValue() slog.Value {
 func (s *Session) send(m wamp.Message) {
 	f := peer.NewFrame(m)
 	defer f.Free()
-	s.queue.Reply(s.batch, f)
+	s.peer.Reply(s.batch, f)
 }
 
 // fail answers the request with err, or returns it when it ends the session.

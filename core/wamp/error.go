@@ -37,6 +37,7 @@ const (
 	ErrPayloadSizeExceeded  URI = "wamp.error.payload_size_exceeded"
 	ErrNetworkFailure       URI = "wamp.error.network_failure"
 	ErrInternal             URI = "wamp.error.internal_error"
+	ErrTooManyRequests      URI = "bondy.error.too_many_requests"
 	CloseNormal             URI = "wamp.close.normal"
 	CloseRealm              URI = "wamp.close.close_realm"
 	CloseGoodbyeAndOut      URI = "wamp.close.goodbye_and_out"

@@ -49,7 +49,11 @@ type Unsubscribed struct {
 type Event struct {
 	Subscription ID
 	Publication  ID
-	Details      Dict
+	// Topic goes into the details as "topic" when the message is encoded,
+	// unless it is empty; Details must not have it too. A decoder leaves it in
+	// Details.
+	Topic   URI
+	Details Dict
 	Payload
 }
 

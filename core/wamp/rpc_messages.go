@@ -56,7 +56,11 @@ type Unregistered struct {
 type Invocation struct {
 	Request      ID
 	Registration ID
-	Details      Dict
+	// Procedure goes into the details as "procedure" when the message is
+	// encoded, unless it is empty; Details must not have it too. A decoder
+	// leaves it in Details.
+	Procedure URI
+	Details   Dict
 	Payload
 }
 

@@ -18,7 +18,7 @@ function serializer(name, wire) {
   return {
     SERIALIZER_ID: inner.SERIALIZER_ID,
     BINARY: inner.BINARY,
-    serialize: (msg) => inner.serialize(wire.outgoing(msg)),
+    serialize: (msg) => inner.serialize(msg),
     unserialize: (data) => wire.incoming(inner.unserialize(data)),
   };
 }
@@ -40,12 +40,12 @@ function payload(result) {
 
 const failure = (e) => (e instanceof autobahn.Error ? new Failure(e.error, e.args, e.kwargs) : e);
 
-export async function connect({ url, realm, serializer: name, login, features }) {
+export async function connect({ url, realm, serializer: name, login }) {
   let ended;
   const closed = new Promise((resolve) => {
     ended = resolve;
   });
-  const wire = tap(features);
+  const wire = tap();
   const connection = new autobahn.Connection({
     url,
     realm,
@@ -77,19 +77,19 @@ export async function connect({ url, realm, serializer: name, login, features })
     welcome,
     closed,
 
-    call(procedure, { args, kwargs } = {}, onProgress) {
-      const call = session.call(procedure, args, kwargs, onProgress ? { receive_progress: true } : {});
+    call(procedure, { args, kwargs } = {}, options = {}, onProgress = undefined) {
+      const call = session.call(procedure, args, kwargs, { ...options, ...(onProgress && { receive_progress: true }) });
       return {
         result: settle(call, onProgress && ((r) => onProgress(payload(r)))).then(payload),
-        cancel: () => call.cancel({ mode: 'kill' }),
+        cancel: (mode) => call.cancel({ mode }),
       };
     },
 
     async register(procedure, handler, options) {
-      const endpoint = async (args, kwargs, { procedure: called, progress }) => {
+      const endpoint = async (args, kwargs, { procedure: called, progress, ...details }) => {
         try {
           const send = progress && ((p) => progress(p.args, p.kwargs));
-          const result = await handler({ args, kwargs, procedure: called, progress: send });
+          const result = await handler({ args, kwargs, procedure: called, progress: send, details });
           return new autobahn.Result(result.args, result.kwargs);
         } catch (e) {
           throw new autobahn.Error(e.uri ?? 'wamp.error.runtime_error', e.args ?? [e.message], e.kwargs);
@@ -100,9 +100,9 @@ export async function connect({ url, realm, serializer: name, login, features })
     },
 
     async subscribe(topic, handler, options) {
-      const onEvent = (args, kwargs, { topic: published }) => handler({ args, kwargs, topic: published });
+      const onEvent = (args, kwargs, { topic: published, ...details }) => handler({ args, kwargs, topic: published, details });
       const subscription = await settle(session.subscribe(topic, onEvent, options));
-      return { unsubscribe: () => settle(session.unsubscribe(subscription)) };
+      return { id: subscription.id, unsubscribe: () => settle(session.unsubscribe(subscription)) };
     },
 
     async publish(topic, { args, kwargs } = {}, options) {
@@ -111,7 +111,7 @@ export async function connect({ url, realm, serializer: name, login, features })
     },
 
     async close() {
-      connection.close();
+      if (connection.isOpen) connection.close();
       await closed;
     },
   };

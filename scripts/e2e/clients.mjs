@@ -1,20 +1,21 @@
 // The libraries that are tested, behind one interface.
 //
 // A payload is {args, kwargs}, both optional where one is sent and both there
-// where one arrives. connect takes {url, realm, serializer, login, features}:
-// login is {method, authid, secret}, features are announced for the callee
-// beside those that the library announces. It returns
+// where one arrives. connect takes {url, realm, serializer, login}: login is
+// {method, authid, secret}. It returns
 //
 //   id, welcome, closed        the session, WELCOME.Details, a promise of the end
-//   call(procedure, payload, onProgress) -> {result, cancel()}
+//   call(procedure, payload, options, onProgress) -> {result, cancel(mode)}
+//   callInPieces(procedure, payload) -> {result, send(payload, last)}, if the library has it
 //   register(procedure, handler, options) -> {unregister()}
-//   subscribe(topic, handler, options) -> {unsubscribe()}
+//   subscribe(topic, handler, options) -> {id, unsubscribe()}
 //   publish(topic, payload, options) -> the publication's id
 //   close()
 //
-// The handler of a procedure gets {args, kwargs, procedure, progress}, that of
-// a topic {args, kwargs, topic}. What a peer answers with an error is thrown as
-// a Failure, and a handler may throw one.
+// The handler of a procedure gets {args, kwargs, procedure, progress, details},
+// that of a topic {args, kwargs, topic, details}; details are those that the
+// library shows. A handler may return options beside its payload. What a peer
+// answers with an error is thrown as a Failure, and a handler may throw one.
 import { connect as autobahn } from './autobahn.mjs';
 import { connect as wampy } from './wampy.mjs';
 

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 
 import { libraries, serializers } from './clients.mjs';
 import { login } from './login.mjs';
+import { meta } from './meta.mjs';
 import { pubsub } from './pubsub.mjs';
 import { rpc } from './rpc.mjs';
 
@@ -32,7 +33,7 @@ function* checks() {
       yield { name: `login/${label(one)}/${name}`, run, one };
     }
     for (const other of kinds()) {
-      for (const [group, all] of Object.entries({ rpc, pubsub })) {
+      for (const [group, all] of Object.entries({ rpc, pubsub, meta })) {
         for (const [name, run] of Object.entries(all)) {
           yield { name: `${group}/${label(one)}-to-${label(other)}/${name}`, run, one, other };
         }
@@ -75,6 +76,7 @@ function harness(one, other) {
     callerSerializer: one.serializer,
     callee: (options) => connect(other, options),
     calleeSerializer: other?.serializer,
+    leave: (client) => clients.splice(clients.indexOf(client), 1)[0].close(),
     close: () => Promise.all(clients.map((c) => c.close())),
   };
 }

@@ -28,6 +28,32 @@ function rejects(call, uri, args, kwargs) {
   });
 }
 
+// passthru are options for a payload that the peers encode for themselves: in
+// JSON where one of them has no binary data.
+export const passthru = (t) => ({
+  ppt_scheme: 'x_e2e',
+  ppt_serializer: [t.callerSerializer, t.calleeSerializer].includes('json') ? 'json' : 'cbor',
+  ppt_keyid: 'key-1',
+});
+
+async function cancel(t, mode) {
+  if (t.callerLibrary === 'autobahn' && mode !== 'kill') t.skip('autobahn-js takes the answer to such a CANCEL for a violation');
+  const [caller, callee] = [await t.caller(), await t.callee()];
+  const begun = t.gate();
+  const late = t.gate();
+  await callee.register(t.uri, async () => {
+    begun.open();
+    await late.passed;
+    return { args: ['too late'] };
+  });
+  const call = caller.call(t.uri);
+  await begun.passed;
+  call.cancel(mode);
+  await rejects(call, 'wamp.error.canceled');
+  late.open(); // the answer to nobody harms neither of them
+  assert.deepEqual((await caller.call(t.uri).result).args, ['too late']);
+}
+
 export const rpc = {
   async 'positional arguments'(t) {
     const [caller, callee] = [await t.caller(), await t.callee()];
@@ -109,44 +135,76 @@ export const rpc = {
   },
 
   async 'progressive results'(t) {
-    // The dealer may only use a callee's progressive results when that announces
-    // call canceling too, which neither library does by itself.
-    const features = { progressive_call_results: true, call_canceling: true };
-    const [caller, callee] = [await t.caller(), await t.callee({ features })];
+    const [caller, callee] = [await t.caller(), await t.callee()];
     await callee.register(t.uri, ({ progress }) => {
       assert.ok(progress, 'the callee was not asked for progress');
       for (let i = 0; i < 5; i++) progress({ args: [i], kwargs: { percent: 20 * i } });
       return { args: ['done'] };
     });
     const progress = [];
-    const result = await caller.call(t.uri, {}, (p) => progress.push(p)).result;
+    const result = await caller.call(t.uri, {}, {}, (p) => progress.push(p)).result;
     assert.deepEqual(progress, [0, 1, 2, 3, 4].map((i) => ({ args: [i], kwargs: { percent: 20 * i } })));
     assert.deepEqual(result, { args: ['done'], kwargs: {} });
   },
 
-  async 'progressive results from a callee that cannot be canceled'(t) {
+  async 'call in pieces'(t) {
     const [caller, callee] = [await t.caller(), await t.callee()];
-    await callee.register(t.uri, ({ progress }) => ({ args: [progress ? 'asked' : 'not asked'] }));
-    const progress = [];
-    const result = await caller.call(t.uri, {}, (p) => progress.push(p)).result;
-    assert.deepEqual([progress, result.args], [[], ['not asked']]);
+    if (!caller.callInPieces || !callee.callInPieces) t.skip('autobahn-js has no calls in pieces');
+    let sum = 0;
+    await callee.register(t.uri, ({ args: [n], details }) => {
+      sum += n;
+      return { args: [sum, 'so far'], options: { progress: details.progress === true } };
+    });
+    const call = caller.callInPieces(t.uri, { args: [1] });
+    call.send({ args: [2] }, false);
+    call.send({ args: [3] }, true);
+    assert.deepEqual((await call.result).args, [6, 'so far']);
   },
 
-  async 'cancel'(t) {
+  'cancel with mode skip': (t) => cancel(t, 'skip'),
+
+  'cancel with mode kill': (t) => cancel(t, 'kill'),
+
+  'cancel with mode killnowait': (t) => cancel(t, 'killnowait'),
+
+  async timeout(t) {
     const [caller, callee] = [await t.caller(), await t.callee()];
-    const begun = t.gate();
     const late = t.gate();
     await callee.register(t.uri, async () => {
-      begun.open();
       await late.passed;
-      return { args: ['too late'] };
+      return { args: ['too late', 0] };
     });
-    const call = caller.call(t.uri);
-    await begun.passed;
-    call.cancel();
-    await rejects(call, 'wamp.error.canceled');
-    late.open(); // the answer to nobody harms neither of them
-    assert.deepEqual((await caller.call(t.uri).result).args, ['too late']);
+    await rejects(caller.call(t.uri, {}, { timeout: 20 }), 'wamp.error.timeout');
+    late.open();
+    assert.deepEqual((await caller.call(t.uri, {}, { timeout: 5000 }).result).args, ['too late', 0]);
+  },
+
+  async 'caller identification'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, ({ details }) => ({ args: [details.caller ?? null, details.caller_authrole ?? null] }));
+    assert.deepEqual((await caller.call(t.uri, {}, { disclose_me: true }).result).args, [caller.id, 'anonymous']);
+    assert.deepEqual((await caller.call(t.uri).result).args, [null, null]);
+  },
+
+  async 'payload passthru'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    if (!caller.callInPieces || !callee.callInPieces) t.skip('autobahn-js has no payload passthru mode');
+    const ppt = passthru(t);
+    await callee.register(t.uri, ({ args, kwargs, details }) => {
+      assert.equal(details.ppt_keyid, ppt.ppt_keyid);
+      return { args, kwargs, options: ppt };
+    });
+    const payload = { args: [1, 'two'], kwargs: { three: [3] } };
+    assert.deepEqual(await caller.call(t.uri, payload, ppt).result, payload);
+  },
+
+  async 'revoked registration'(t) {
+    const [caller, callee] = [await t.caller(), await t.callee()];
+    await callee.register(t.uri, echo);
+    const { args: [id] } = await caller.call('wamp.registration.lookup', { args: [t.uri] }).result;
+    await caller.call('wamp.registration.remove_callee', { args: [id, callee.id] }).result;
+    await rejects(caller.call(t.uri), 'wamp.error.no_such_procedure');
+    await callee.register(`${t.uri}.other`, echo); // it is still there
   },
 
   async 'prefix registration'(t) {
@@ -163,13 +221,14 @@ export const rpc = {
   },
 
   async 'shared registration'(t) {
-    const [caller, ...callees] = [await t.caller(), await t.callee(), await t.callee()];
-    for (const [i, callee] of callees.entries()) {
-      await callee.register(t.uri, () => ({ args: [i] }), { invoke: 'roundrobin' });
+    const caller = await t.caller();
+    const callees = [await t.callee(), await t.callee()];
+    for (const [invoke, want] of [['roundrobin', [0, 1, 0, 1]], ['first', [0, 0, 0, 0]], ['last', [1, 1, 1, 1]], ['random']]) {
+      const uri = `${t.uri}.${invoke}`;
+      for (const [i, callee] of callees.entries()) await callee.register(uri, () => ({ args: [i] }), { invoke });
+      const turns = [];
+      for (let i = 0; i < 4; i++) turns.push((await caller.call(uri).result).args[0]);
+      if (want) assert.deepEqual(turns, want, invoke);
     }
-    const turns = [];
-    for (let i = 0; i < 6; i++) turns.push((await caller.call(t.uri).result).args[0]);
-    const [first] = turns;
-    assert.deepEqual(turns, [0, 1, 2, 3, 4, 5].map((i) => (first + i) % 2));
   },
 };

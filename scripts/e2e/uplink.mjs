@@ -18,7 +18,7 @@ const { values: flags } = parseArgs({
   },
 });
 
-const connect = (serializer, features) => libraries[flags.library]({ url: flags.url, realm: flags.realm, serializer, features });
+const connect = (serializer) => libraries[flags.library]({ url: flags.url, realm: flags.realm, serializer });
 
 // What the callee offers, by the end of the URI.
 const procedures = {
@@ -33,9 +33,9 @@ const procedures = {
   fail: () => {
     throw new Failure('com.example.error.odd', ['odd', 1], { hint: 'even' });
   },
-};
 
-const never = () => new Promise(() => {});
+  never: () => new Promise(() => {}),
+};
 
 // The URIs of a callee begin with its library, which is the other one of the
 // caller's, and its serializer.
@@ -44,12 +44,10 @@ const base = (serializer) => `com.example.${flags.role === 'callee' ? flags.libr
 
 async function callee() {
   for (const serializer of serializers) {
-    const client = await connect(serializer, { progressive_call_results: true, call_canceling: true });
+    const client = await connect(serializer);
     for (const [name, handler] of Object.entries(procedures)) {
       await client.register(`${base(serializer)}.${name}`, handler);
     }
-    // The libraries take no INTERRUPT, which the router sends to who announces it.
-    await (await connect(serializer)).register(`${base(serializer)}.never`, never);
     // Each event is answered by one of the callee's own.
     await client.subscribe(`${base(serializer)}.there`, ({ args, kwargs }) => client.publish(`${base(serializer)}.back`, { args, kwargs }));
   }
@@ -75,7 +73,7 @@ const checks = {
 
   async 'progressive results'(client, uri) {
     const progress = [];
-    const result = await client.call(`${uri}.progress`, { args: [5, 'steps'] }, (p) => progress.push(p)).result;
+    const result = await client.call(`${uri}.progress`, { args: [5, 'steps'] }, {}, (p) => progress.push(p)).result;
     assert.deepEqual(progress, [0, 1, 2, 3, 4].map((i) => ({ args: [i], kwargs: { percent: 20 * i } })));
     assert.deepEqual(result, { args: ['done'], kwargs: {} });
   },
@@ -88,7 +86,7 @@ const checks = {
 
   async cancel(client, uri) {
     const { result, cancel } = client.call(`${uri}.never`);
-    cancel();
+    cancel('kill');
     await assert.rejects(result, { uri: 'wamp.error.canceled' });
   },
 

@@ -15,7 +15,7 @@ function serializer(name, wire) {
   return {
     protocol: inner.protocol,
     isBinary: inner.isBinary,
-    encode: (msg) => inner.encode(wire.outgoing(msg)),
+    encode: (msg) => inner.encode(msg),
     decode: (data) => wire.incoming(inner.decode(data)),
   };
 }
@@ -46,16 +46,17 @@ function credentials({ authid, method, secret }) {
   };
 }
 
-export async function connect({ url, realm, serializer: name, login, features }) {
+export async function connect({ url, realm, serializer: name, login }) {
   let ended;
   const closed = new Promise((resolve) => {
     ended = resolve;
   });
-  const wire = tap(features);
+  const wire = tap();
   const client = new Wampy(url, {
     realm,
     ws: WebSocket,
     serializer: serializer(name, wire),
+    payloadSerializers: { json: new JsonSerializer(), cbor: new CborSerializer() },
     onClose: () => ended('closed'), // it does not tell the reason
     ...(login && credentials(login)),
   });
@@ -73,13 +74,21 @@ export async function connect({ url, realm, serializer: name, login, features })
     welcome,
     closed,
 
-    call(procedure, payload = {}, onProgress) {
-      const options = onProgress ? { progress_callback: (r) => onProgress(incoming(r)) } : {};
-      const result = client.call(procedure, outgoing(payload), options);
+    call(procedure, payload = {}, options = {}, onProgress = undefined) {
+      const callback = onProgress && { progress_callback: (r) => onProgress(incoming(r)) };
+      const result = client.call(procedure, outgoing(payload), { ...options, ...callback });
       const { reqId } = client.getOpStatus();
       return {
         result: settle(result).then(incoming),
-        cancel: () => client.cancel(reqId, { mode: 'kill' }),
+        cancel: (mode) => client.cancel(reqId, { mode }),
+      };
+    },
+
+    callInPieces(procedure, payload) {
+      const { result, sendData } = client.progressiveCall(procedure, outgoing(payload));
+      return {
+        result: settle(result).then(incoming),
+        send: (piece, last) => sendData(outgoing(piece), { progress: !last }),
       };
     },
 
@@ -88,7 +97,9 @@ export async function connect({ url, realm, serializer: name, login, features })
         const { details, result_handler: send } = invocation;
         const progress = details.receive_progress && ((p) => send({ ...outgoing(p), options: { progress: true } }));
         try {
-          return outgoing(await handler({ ...incoming(invocation), procedure: details.procedure, progress }));
+          const got = { ...incoming(invocation), procedure: details.procedure, progress, details: plain(details) };
+          const { options: told, ...result } = await handler(got);
+          return told ? { ...outgoing(result), options: told } : outgoing(result);
         } catch (e) {
           throw {
             error: e.uri ?? 'wamp.error.runtime_error',
@@ -102,9 +113,9 @@ export async function connect({ url, realm, serializer: name, login, features })
     },
 
     async subscribe(topic, handler, options) {
-      const onEvent = (event) => handler({ ...incoming(event), topic: event.details.topic });
-      const { subscriptionKey } = await settle(client.subscribe(topic, onEvent, options));
-      return { unsubscribe: () => settle(client.unsubscribe(subscriptionKey)) };
+      const onEvent = (event) => handler({ ...incoming(event), topic: event.details.topic, details: plain(event.details) });
+      const { subscriptionId, subscriptionKey } = await settle(client.subscribe(topic, onEvent, options));
+      return { id: Number(subscriptionId), unsubscribe: () => settle(client.unsubscribe(subscriptionKey)) };
     },
 
     async publish(topic, payload = {}, options) {

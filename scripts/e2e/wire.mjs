@@ -8,21 +8,13 @@ export class Failure extends Error {
   }
 }
 
-const [HELLO, ABORT] = [1, 3];
+const ABORT = 3;
 
-// tap sees each message beside the library: it adds features to those that
-// HELLO announces for the callee, and keeps what ABORT says, which the libraries
-// hide once a session is open.
-export function tap(features) {
+// tap sees each message that comes, beside the library: it keeps what ABORT
+// says, which the libraries hide once a session is open.
+export function tap() {
   const seen = {
     abort: undefined,
-
-    outgoing(msg) {
-      const [type, realm, details] = msg;
-      if (type !== HELLO || !features) return msg;
-      const callee = { features: { ...details.roles.callee.features, ...features } };
-      return [type, realm, { ...details, roles: { ...details.roles, callee } }];
-    },
 
     incoming(msg) {
       const [type, details, reason] = msg;

@@ -27,7 +27,7 @@ const (
 	overhead = 48
 )
 
-// Conn is one transport. ReadMessage, OnWait, SetReadDeadline and Wait belong to
+// Conn is one transport. ReadMessage, ServedBy, SetReadDeadline and Wait belong to
 // the goroutine that serves the session.
 type Conn struct {
 	handler *Handler
@@ -36,7 +36,7 @@ type Conn struct {
 	info    session.ConnInfo
 
 	// Of the goroutine that serves.
-	onWait   func()
+	server   session.Server
 	deadline time.Time
 	post     *post  // being handled
 	rest     []byte // of its body
@@ -53,6 +53,8 @@ type Conn struct {
 	err      error    // why it was closed
 	out      [][]byte // messages as they go out, those of given in front
 	size     int      // bytes in out, with overhead
+	appended int64    // bytes so far, with overhead
+	lost     int      // what was in out when the client left
 	given    *delivery
 	poll     *poll // the receive that gets what comes
 	silent   *time.Timer
@@ -77,8 +79,8 @@ func newConn(h *Handler, sub web.Subprotocol, r *http.Request) *Conn {
 			Transport: "longpoll", TLS: r.TLS,
 			Remote: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()),
 		},
-		onWait: func() {}, progress: func() {},
-		in: make(chan *post), change: make(chan struct{}, 1),
+		progress: func() {},
+		in:       make(chan *post), change: make(chan struct{}, 1),
 		closed: make(chan struct{}), served: make(chan struct{}),
 	}
 	c.limit.Store(int64(h.cfg.MaxMessageSize))
@@ -103,6 +105,7 @@ func (c *Conn) Append(msg []byte, _ *peer.Buffer) error {
 	}
 	c.out = append(c.out, m)
 	c.size += len(m) + overhead
+	c.appended += int64(len(m) + overhead)
 	return nil
 }
 
@@ -112,6 +115,13 @@ func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.size
+}
+
+// Written implements peer.Wire, with what is known to have arrived.
+func (c *Conn) Written() (taken, appended int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.appended - int64(c.size+c.lost), c.appended
 }
 
 // Flush implements peer.Sink.
@@ -130,8 +140,8 @@ func (c *Conn) OnProgress(f func()) {
 	c.progress = f
 }
 
-// OnWait implements session.Conn.
-func (c *Conn) OnWait(f func()) { c.onWait = f }
+// ServedBy implements session.Conn.
+func (c *Conn) ServedBy(s session.Server) { c.server = s }
 
 // SetReadDeadline implements session.Conn.
 func (c *Conn) SetReadDeadline(t time.Time) error {
@@ -152,7 +162,9 @@ func (c *Conn) SetReadLimit(bytes int) {
 // that its send was handled.
 func (c *Conn) ReadMessage() ([]byte, error) {
 	for !c.more {
-		c.onWait()
+		if c.server != nil {
+			c.server.Flush()
+		}
 		if c.post != nil {
 			close(c.post.done)
 			c.post = nil
@@ -201,7 +213,7 @@ func errTooBig() error { return wamp.Violationf("long-poll: message above the li
 
 // Sleep implements session.Conn: the connection stays awake, because its client
 // comes back every few seconds.
-func (c *Conn) Sleep(func()) bool { return false }
+func (c *Conn) Sleep() bool { return false }
 
 // Close implements session.Conn. A pending receive is answered.
 func (c *Conn) Close() { c.end(peer.ErrClosed) }
@@ -244,6 +256,7 @@ func (c *Conn) end(err error) {
 		c.silent.Stop()
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, ErrSilent) {
+		c.lost += c.size
 		c.out, c.size, c.given = nil, 0, nil
 	}
 	if c.poll != nil {

@@ -16,12 +16,19 @@ import (
 	"bondy/transport/longpoll"
 )
 
+// counting counts how often a connection waits.
+type counting struct{ waits *int }
+
+func (c counting) Flush() { *c.waits++ }
+
+func (counting) Serve() {}
+
 // TestSendWaits answers a send when its messages were handled.
 func TestSendWaits(t *testing.T) {
 	r := serve(t, longpoll.Config{})
 	c, path := r.connect(t, "wamp.2.json.batched")
 	waits := 0
-	c.OnWait(func() { waits++ })
+	c.ServedBy(counting{&waits})
 	answered := make(chan int, 1)
 	go func() {
 		answered <- r.try(t.Context(), path+"/send", []byte("[1]\x1e[2]\x1e"))

@@ -17,8 +17,8 @@ import (
 func bubble(t *testing.T) (*pipe.Stream, net.Conn) {
 	t.Helper()
 	server, client := net.Pipe()
-	s, err := pipe.NewStream(pipe.New(server, pipe.NewShared(), nil))
-	if err != nil {
+	s := new(pipe.Stream)
+	if err := s.Open(pipe.New(server, pipe.NewShared(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	return s, client

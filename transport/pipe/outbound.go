@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"crypto/tls"
 	"errors"
 	"sync"
 
@@ -25,12 +26,6 @@ const (
 	keepChunks = 16
 )
 
-// writer takes bytes from an outbound buffer. Unless park is set it must not
-// block and may take less than it is given.
-type writer interface {
-	write(batch [][]byte, park bool) (int, error)
-}
-
 // chunk is a piece of what waits: a pooled buffer that is filled up, or bytes
 // that are shared with others.
 type chunk struct {
@@ -42,20 +37,35 @@ type chunk struct {
 // whoever flushes while nobody does. It is safe for concurrent use.
 type outbound struct {
 	pipe *Pipe
-	w    writer // to the socket, or to the pipe's outbound buffer
+	tls  *tls.Conn // encrypts into the Pipe's outbound buffer; nil to write to the socket
 
 	mu       sync.Mutex
-	chunks   []chunk
-	off      int // of chunks[0], what was written
+	line     *line // nil while asleep
 	size     int
-	control  int // bytes of control replies appended since nothing waited
+	taken    int64 // by the writer so far
+	progress func()
+	control  int32 // bytes of control replies appended since nothing waited
 	busy     bool
 	closed   bool
-	err      error
-	progress func()
-	idle     chan struct{} // closed when busy ends; made by wait
+	failed   bool
+}
 
-	batch *[maxBatch][]byte // belongs to who set busy; made when first needed
+// line is what waits in an outbound buffer, and what writing it needs.
+type line struct {
+	chunks []chunk
+	off    int              // of chunks[0], what was written
+	batch  [maxBatch][]byte // belongs to who set busy
+	idle   chan struct{}    // closed when busy ends; made by wait
+	err    error            // why writing failed
+	lost   int              // what waited then
+}
+
+// lineLocked is the line, also of a connection that slept.
+func (o *outbound) lineLocked() *line {
+	if o.line == nil {
+		o.line = new(line)
+	}
+	return o.line
 }
 
 // append puts head and body behind what waits; body is held in keep if that is
@@ -63,13 +73,14 @@ type outbound struct {
 func (o *outbound) append(head, body []byte, keep *peer.Buffer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.err != nil {
+	if o.closed || o.failed {
 		return peer.ErrClosed
 	}
 	o.copyLocked(head)
 	if keep != nil {
 		keep.Retain()
-		o.chunks = append(o.chunks, chunk{b: body, keep: keep})
+		l := o.lineLocked()
+		l.chunks = append(l.chunks, chunk{b: body, keep: keep})
 		o.size += len(body)
 	} else {
 		o.copyLocked(body)
@@ -81,17 +92,17 @@ func (o *outbound) append(head, body []byte, keep *peer.Buffer) error {
 func (o *outbound) reply(head, body []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.err != nil {
+	if o.closed || o.failed {
 		return peer.ErrClosed
 	}
-	if o.size == 0 && (o == &o.pipe.out || o.pipe.out.buffered() == 0) {
+	if o.size == 0 && (o.tls == nil || o.pipe.out.buffered() == 0) {
 		o.control = 0
 	}
 	n := len(head) + len(body)
-	if o.control+n > maxControl {
+	if n > maxControl-int(o.control) {
 		return ErrControlFlood
 	}
-	o.control += n
+	o.control += int32(n) //nolint:gosec // at most maxControl
 	o.copyLocked(head)
 	o.copyLocked(body)
 	return nil
@@ -105,7 +116,7 @@ func (o *outbound) finish(farewell []byte) bool {
 		return false
 	}
 	o.closed = true
-	if o.err == nil {
+	if !o.failed {
 		o.copyLocked(farewell)
 	}
 	return true
@@ -115,6 +126,17 @@ func (o *outbound) buffered() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.size
+}
+
+// written is how many bytes the writer has taken of all that were appended.
+func (o *outbound) written() (taken, appended int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	waits := o.size
+	if o.failed {
+		waits += o.line.lost
+	}
+	return o.taken, o.taken + int64(waits)
 }
 
 func (o *outbound) onProgress(f func()) {
@@ -131,7 +153,7 @@ func (o *outbound) flush() {
 		return
 	}
 	o.busy = true
-	if o != &o.pipe.out && o.size > maxInline {
+	if o.tls != nil && o.size > maxInline {
 		go o.writeBacklog()
 		return
 	}
@@ -150,15 +172,15 @@ func (o *outbound) wait() error {
 	for {
 		o.flush()
 		o.mu.Lock()
+		l := o.lineLocked()
 		if !o.busy {
-			err := o.err
 			o.mu.Unlock()
-			return err
+			return l.err
 		}
-		if o.idle == nil {
-			o.idle = make(chan struct{})
+		if l.idle == nil {
+			l.idle = make(chan struct{})
 		}
-		idle := o.idle
+		idle := l.idle
 		o.mu.Unlock()
 		<-idle
 	}
@@ -183,62 +205,88 @@ func (o *outbound) writeBacklog() {
 // writeLocked hands one batch over, with the lock released meanwhile. It
 // reports whether all of the batch was taken.
 func (o *outbound) writeLocked(park bool) bool {
-	if o.batch == nil {
-		o.batch = new([maxBatch][]byte)
-	}
-	batch, want := o.batch[:0], 0
-	off := o.off
-	for _, c := range o.chunks[:min(len(o.chunks), maxBatch)] {
+	l := o.line
+	batch, want := l.batch[:0], 0
+	off := l.off
+	for _, c := range l.chunks[:min(len(l.chunks), maxBatch)] {
 		batch = append(batch, c.b[off:])
 		want += len(c.b) - off
 		off = 0
 	}
 	o.mu.Unlock()
-	n, err := o.w.write(batch, park)
+	n, err := o.write(batch, park)
 	clear(batch)
 	o.mu.Lock()
 	o.advanceLocked(n)
-	if err != nil && o.err == nil {
-		o.err = err
+	if err != nil && !o.failed {
+		o.failed, l.err, l.lost = true, err, o.size
 		o.dropLocked()
 		o.pipe.interrupt()
 	}
 	return n == want
 }
 
+// write takes bytes of batch. Unless park is set it does not block and may take
+// fewer than there are.
+func (o *outbound) write(batch [][]byte, park bool) (int, error) {
+	if o.tls != nil {
+		return o.encrypt(batch)
+	}
+	return o.pipe.write(batch, park)
+}
+
+// encrypt passes batch to the Pipe, which queues it.
+func (o *outbound) encrypt(batch [][]byte) (int, error) {
+	o.pipe.appData.Store(true)
+	defer o.pipe.appData.Store(false)
+	n := 0
+	for _, b := range batch {
+		m, err := o.tls.Write(b)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	o.pipe.out.flush()
+	return n, nil
+}
+
 func (o *outbound) advanceLocked(n int) {
+	l := o.line
 	o.size -= n
-	n += o.off
+	o.taken += int64(n)
+	n += l.off
 	done := 0
-	for done < len(o.chunks) && n >= len(o.chunks[done].b) {
-		n -= len(o.chunks[done].b)
-		o.freeLocked(o.chunks[done])
+	for done < len(l.chunks) && n >= len(l.chunks[done].b) {
+		n -= len(l.chunks[done].b)
+		o.freeLocked(l.chunks[done])
 		done++
 	}
-	o.off = n
+	l.off = n
 	if done == 0 {
 		return
 	}
-	left := copy(o.chunks, o.chunks[done:])
-	clear(o.chunks[left:])
-	o.chunks = o.chunks[:left]
-	if left == 0 && cap(o.chunks) > keepChunks {
-		o.chunks = nil
+	left := copy(l.chunks, l.chunks[done:])
+	clear(l.chunks[left:])
+	l.chunks = l.chunks[:left]
+	if left == 0 && cap(l.chunks) > keepChunks {
+		l.chunks = nil
 	}
 }
 
 func (o *outbound) copyLocked(b []byte) {
+	l := o.lineLocked()
 	for len(b) > 0 {
-		last := len(o.chunks) - 1
-		if last < 0 || o.chunks[last].keep != nil || len(o.chunks[last].b) == cap(o.chunks[last].b) {
+		last := len(l.chunks) - 1
+		if last < 0 || l.chunks[last].keep != nil || len(l.chunks[last].b) == cap(l.chunks[last].b) {
 			n := smallSize
-			if len(b) > smallSize || o.size > 0 && last >= 0 && o.chunks[last].keep == nil {
+			if len(b) > smallSize || o.size > 0 && last >= 0 && l.chunks[last].keep == nil {
 				n = largeSize
 			}
-			o.chunks = append(o.chunks, chunk{b: o.pipe.shared.get(n)[:0]})
+			l.chunks = append(l.chunks, chunk{b: o.pipe.shared.get(n)[:0]})
 			last++
 		}
-		c := &o.chunks[last]
+		c := &l.chunks[last]
 		n := copy(c.b[len(c.b):cap(c.b)], b)
 		c.b = c.b[:len(c.b)+n]
 		o.size += n
@@ -255,10 +303,10 @@ func (o *outbound) freeLocked(c chunk) {
 }
 
 func (o *outbound) dropLocked() {
-	for _, c := range o.chunks {
+	for _, c := range o.line.chunks {
 		o.freeLocked(c)
 	}
-	o.chunks, o.off, o.size = nil, 0, 0
+	o.line.chunks, o.line.off, o.size = nil, 0, 0
 }
 
 // claim keeps others from writing until release, and gives back what only
@@ -266,10 +314,10 @@ func (o *outbound) dropLocked() {
 func (o *outbound) claim() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.busy || o.size > 0 || o.closed || o.err != nil {
+	if o.busy || o.size > 0 || o.closed || o.failed {
 		return false
 	}
-	o.busy, o.batch, o.chunks = true, nil, nil
+	o.busy, o.line = true, nil
 	return true
 }
 
@@ -283,8 +331,8 @@ func (o *outbound) release() {
 
 func (o *outbound) restLocked() {
 	o.busy = false
-	if o.idle != nil {
-		close(o.idle)
-		o.idle = nil
+	if l := o.line; l != nil && l.idle != nil {
+		close(l.idle)
+		l.idle = nil
 	}
 }

@@ -23,31 +23,30 @@ const (
 )
 
 // Pipe is an accepted connection. As a net.Conn it passes through until
-// NewStream takes it over; it must not be copied.
+// Stream.Open takes it over; it must not be copied.
 type Pipe struct {
+	// What everybody reads is a cache line away from what senders write in out.
 	shared  *Shared
+	sock    atomic.Pointer[socket] // nil while asleep
+	stream  *Stream
 	onClose func(*Pipe)
 	remote  netip.AddrPort
 
-	stream   *Stream
 	out      outbound
+	last     atomic.Pointer[tally] // of a marked Pipe that was closed
 	queueing atomic.Bool
-	over     bool        // the other side is gone: nothing to wait for
 	appData  atomic.Bool // while queueing: TLS writes for us, not on its own account
+	marked   atomic.Bool // Mark was called
+	reset    atomic.Bool // while passing through
+	told     atomic.Bool // the socket has told that, or another end
+	over     bool        // the other side is gone: nothing to wait for
 
-	sock atomic.Pointer[socket] // nil while asleep
-
-	marked atomic.Bool           // Mark was called
-	last   atomic.Pointer[tally] // of a marked Pipe that was closed
-	reset  atomic.Bool           // while passing through
-	told   atomic.Bool           // the socket has told that, or another end
-
-	mu     sync.Mutex // guards what follows, falling asleep and waking up
-	ending bool       // there is little time left for what waits
-	ended  bool       // nobody shall wait for something to read any more
+	ending bool // guarded by mu, as is what follows: there is little time left for what waits
+	ended  bool // nobody shall wait for something to read any more
 	closed bool
-	fd     int32  // of the socket while asleep
-	wake   func() // while asleep
+	asleep bool
+	fd     int32      // of the socket while asleep
+	mu     sync.Mutex // taken to fall asleep and to wake up
 }
 
 // New wraps an accepted connection. onClose, which may be nil, is called once
@@ -55,7 +54,6 @@ type Pipe struct {
 func New(conn net.Conn, shared *Shared, onClose func(*Pipe)) *Pipe {
 	p := &Pipe{shared: shared, onClose: onClose, remote: addrPort(conn.RemoteAddr())}
 	p.out.pipe = p
-	p.out.w = pipeWriter{p}
 	p.sock.Store(newSocket(p, conn))
 	return p
 }
@@ -69,7 +67,7 @@ func (p *Pipe) SetRemote(a netip.AddrPort) { p.remote = a }
 
 // Unread puts bytes back that were read ahead, in front of what comes from
 // the socket. It must be called before anything else was put back and before
-// NewStream.
+// Stream.Open.
 func (p *Pipe) Unread(b []byte) { p.sock.Load().in.put(b) }
 
 // Read implements net.Conn. While queueing it is for TLS alone and returns
@@ -257,11 +255,11 @@ func (p *Pipe) linger() {
 	_ = p.Close() // nothing can be done about it
 }
 
-// sleep hands the socket to the watch of p's listener, which calls wake on a
-// goroutine of its own when there is something to read, at due unless that is
-// 0, or when somebody needs p awake. It reports false if that is not possible
-// now; if it reports true, wake may be running already.
-func (p *Pipe) sleep(due time.Duration, wake func()) bool {
+// sleep hands the socket to the watch of p's listener, which has a goroutine of its
+// own serve p when there is something to read, at due unless that is 0, or when
+// somebody needs p awake. It reports false if that is not possible now; if it
+// reports true, that goroutine may be running already.
+func (p *Pipe) sleep(due time.Duration) bool {
 	w := p.shared.watch
 	if w == nil || !p.out.claim() {
 		return false
@@ -273,7 +271,7 @@ func (p *Pipe) sleep(due time.Duration, wake func()) bool {
 	if p.ending || p.ended || p.closed {
 		return false
 	}
-	fd, ok := s.dup()
+	fd, ok := w.dup(s)
 	if !ok {
 		return false
 	}
@@ -282,7 +280,7 @@ func (p *Pipe) sleep(due time.Duration, wake func()) bool {
 		p.reopenLocked(fd)
 		return false
 	}
-	p.fd, p.wake = int32(fd), wake //nolint:gosec // a descriptor
+	p.fd, p.asleep = int32(fd), true //nolint:gosec // a descriptor
 	p.sock.Store(nil)
 	if p.stream.tls == nil {
 		p.stream.in = nil // it is the socket's
@@ -298,13 +296,13 @@ func (p *Pipe) rouse() {
 }
 
 func (p *Pipe) rouseLocked() {
-	if p.wake == nil {
+	if !p.asleep {
 		return
 	}
+	p.asleep = false
 	p.shared.watch.remove(int(p.fd))
 	p.reopenLocked(int(p.fd))
-	go p.wake()
-	p.wake = nil
+	go p.stream.server.Serve()
 }
 
 // reopenLocked takes the socket back from the watch.
@@ -319,7 +317,7 @@ func (p *Pipe) reopenLocked(fd int) {
 // nap is sleep without a watch: a goroutine that has nothing but a small stack
 // waits until there is something to read or the read deadline passes. It reports
 // false if that is not possible.
-func (p *Pipe) nap(wake func()) bool {
+func (p *Pipe) nap() bool {
 	s := p.sock.Load()
 	if s.raw == nil {
 		return false
@@ -329,22 +327,21 @@ func (p *Pipe) nap(wake func()) bool {
 	}
 	go func() {
 		s.await()
-		wake()
+		p.stream.server.Serve()
 	}()
 	return true
 }
 
-// pipeWriter writes to the socket of a Pipe.
-type pipeWriter struct{ p *Pipe }
-
-func (w pipeWriter) write(batch [][]byte, park bool) (int, error) {
-	s := w.p.sock.Load()
+// write writes to the socket, once; only if park is set it waits for the other
+// side, and wakes p up.
+func (p *Pipe) write(batch [][]byte, park bool) (int, error) {
+	s := p.sock.Load()
 	if s == nil {
 		if !park {
-			return w.p.writeAsleep(batch)
+			return p.writeAsleep(batch)
 		}
-		w.p.rouse()
-		s = w.p.sock.Load()
+		p.rouse()
+		s = p.sock.Load()
 	}
 	return s.write(batch, park)
 }

@@ -44,8 +44,8 @@ func loopback(tb testing.TB) (*pipe.Pipe, *net.TCPConn) {
 func stream(tb testing.TB) (*pipe.Stream, *net.TCPConn) {
 	tb.Helper()
 	p, client := loopback(tb)
-	s, err := pipe.NewStream(p)
-	if err != nil {
+	s := new(pipe.Stream)
+	if err := s.Open(p); err != nil {
 		tb.Fatal(err)
 	}
 	return s, client
@@ -78,8 +78,8 @@ func TestPassesThroughThenQueues(t *testing.T) {
 		t.Fatalf("client read %q, %v", got, err)
 	}
 	p.Unread([]byte("lo"))
-	s, err := pipe.NewStream(p)
-	if err != nil {
+	s := new(pipe.Stream)
+	if err := s.Open(p); err != nil {
 		t.Fatal(err)
 	}
 	client.Write([]byte(" there"))
@@ -274,10 +274,17 @@ func TestDeadlineEndsATrickle(t *testing.T) {
 	}
 }
 
+// counting counts how often a stream waits.
+type counting struct{ waits *int }
+
+func (c counting) Flush() { *c.waits++ }
+
+func (counting) Serve() {}
+
 func TestEndOfInput(t *testing.T) {
 	s, client := stream(t)
 	waits := 0
-	s.OnWait(func() { waits++ })
+	s.ServedBy(counting{&waits})
 	client.Write([]byte("abc"))
 	client.CloseWrite()
 	if _, err := s.Peek(3); err != nil {
@@ -291,7 +298,7 @@ func TestEndOfInput(t *testing.T) {
 		t.Errorf("Peek = %v, want EOF", err)
 	}
 	if waits == 0 {
-		t.Error("OnWait was not called")
+		t.Error("Flush was not called")
 	}
 }
 
@@ -331,8 +338,8 @@ func TestSharedBytesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared, closed := pipe.NewShared(), 0
-	s, err := pipe.NewStream(pipe.New(server, shared, func(*pipe.Pipe) { closed++ }))
-	if err != nil {
+	s := new(pipe.Stream)
+	if err := s.Open(pipe.New(server, shared, func(*pipe.Pipe) { closed++ })); err != nil {
 		t.Fatal(err)
 	}
 	client.Write(make([]byte, 10))

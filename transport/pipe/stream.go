@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"bondy/core/peer"
+	"bondy/core/session"
 )
 
 // Stream is an ordered stream of bytes in both directions, over a Pipe in the
 // clear or over TLS on a Pipe; message framings are built on it. Peek,
-// Discard, Active, OnWait, SetReadDeadline, Keepalive, Sleep and Wait belong to
+// Discard, Active, ServedBy, SetReadDeadline, Keepalive, Sleep and Wait belong to
 // the goroutine that serves the connection; the other methods may be called from any.
 type Stream struct {
 	pipe *Pipe
@@ -25,17 +26,17 @@ type Stream struct {
 	in  *inbound
 	out *outbound
 
-	onWait func()
+	server session.Server
 	times
 }
 
 // ErrSilent means that nothing came from the other side for too long.
 var ErrSilent = errors.New("nothing received, not even a reply to a ping")
 
-// NewStream takes over c, a *Pipe or a *tls.Conn on a *Pipe that has done its
-// handshake, and switches the Pipe to queueing. c must not be used any more.
-func NewStream(c net.Conn) (*Stream, error) {
-	s := &Stream{}
+// Open takes over c, a *Pipe or a *tls.Conn on a *Pipe that has done its
+// handshake, and switches the Pipe to queueing. c must not be used any more, nor s
+// before; a Stream must not be copied.
+func (s *Stream) Open(c net.Conn) error {
 	switch c := c.(type) {
 	case *Pipe:
 		s.pipe = c
@@ -43,18 +44,18 @@ func NewStream(c net.Conn) (*Stream, error) {
 	case *tls.Conn:
 		p, ok := c.NetConn().(*Pipe)
 		if !ok {
-			return nil, fmt.Errorf("TLS runs on a %T, not on a Pipe", c.NetConn())
+			return fmt.Errorf("TLS runs on a %T, not on a Pipe", c.NetConn())
 		}
 		s.pipe, s.tls = p, c
 		s.in = &inbound{shared: p.shared}
-		s.out = &outbound{pipe: p, w: tlsWriter{s}}
+		s.out = &outbound{pipe: p, tls: c}
 	default:
-		return nil, fmt.Errorf("connection is a %T, not a Pipe", c)
+		return fmt.Errorf("connection is a %T, not a Pipe", c)
 	}
 	_ = s.pipe.SetDeadline(time.Time{}) // fails only on a closed socket, which reading notices
 	s.pipe.stream = s
 	s.pipe.queueing.Store(true)
-	return s, nil
+	return nil
 }
 
 // Remote is the client's address, the zero value for a unix socket.
@@ -70,7 +71,7 @@ func (s *Stream) TLS() *tls.ConnectionState {
 }
 
 // Peek returns everything that was read and not discarded, at least n bytes.
-// It waits for them as needed, and then first calls the OnWait hook and
+// It waits for them as needed, and then first calls Flush of who serves and
 // flushes. The bytes are valid until the next Peek. n must have a bound; the
 // memory used follows what arrives. Errors: io.EOF when the other side closed
 // and nothing is left, io.ErrUnexpectedEOF when something less than n is,
@@ -111,6 +112,17 @@ func (s *Stream) Buffered() int {
 	return n
 }
 
+// Written implements peer.Wire. What TLS has encrypted and the kernel not taken
+// counts as it is on the wire, which is a little more than what was appended.
+func (s *Stream) Written() (taken, appended int64) {
+	taken, appended = s.out.written()
+	if s.tls != nil {
+		sent, sealed := s.pipe.out.written()
+		taken -= sealed - sent
+	}
+	return taken, appended
+}
+
 // Flush hands what waits to the kernel without blocking.
 func (s *Stream) Flush() {
 	s.out.flush()
@@ -123,8 +135,8 @@ func (s *Stream) Flush() {
 // some of a backlog has been written.
 func (s *Stream) OnProgress(f func()) { s.pipe.out.onProgress(f) }
 
-// OnWait sets the function that Peek calls each time before it would wait.
-func (s *Stream) OnWait(f func()) { s.onWait = f }
+// ServedBy implements session.Conn.
+func (s *Stream) ServedBy(server session.Server) { s.server = server }
 
 // Close appends farewell and forbids more, flushes, and ends a pending Peek
 // with peer.ErrClosed. It does not block and does not close the socket: Wait
@@ -180,8 +192,8 @@ func (s *Stream) fill(need int) error {
 // await reads from the socket, and keeps the peer alive while it waits.
 func (s *Stream) await(need int) error {
 	for {
-		if s.onWait != nil {
-			s.onWait()
+		if s.server != nil {
+			s.server.Flush()
 		}
 		s.Flush()
 		if s.idle == drowsy && (s.active || s.in.len() > 0) {
@@ -202,22 +214,4 @@ func (s *Stream) await(need int) error {
 			return err
 		}
 	}
-}
-
-// tlsWriter encrypts what waits and passes it to the Pipe, which queues it.
-type tlsWriter struct{ s *Stream }
-
-func (w tlsWriter) write(batch [][]byte, _ bool) (int, error) {
-	w.s.pipe.appData.Store(true)
-	defer w.s.pipe.appData.Store(false)
-	n := 0
-	for _, b := range batch {
-		m, err := w.s.tls.Write(b)
-		n += m
-		if err != nil {
-			return n, err
-		}
-	}
-	w.s.pipe.out.flush()
-	return n, nil
 }

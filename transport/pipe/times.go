@@ -10,7 +10,9 @@ import (
 // times is what a Stream does when nothing is received for a while. Times are
 // those of Shared.now; 0 is never.
 type times struct {
-	deadline time.Duration // of the session
+	// until is the session's deadline while restless, and while awake the time to
+	// look whether a message came.
+	until time.Duration
 
 	interval time.Duration // of keepalive
 	ping     string
@@ -19,8 +21,7 @@ type times struct {
 	missed   int8          // intervals without anything received
 
 	idle   idleness
-	active bool          // a message came since doze was set
-	doze   time.Duration // when to look whether that is so
+	active bool // a message came since until was set
 }
 
 // idleness says whether a Peek that finds nothing may end with ErrIdle.
@@ -51,12 +52,12 @@ func (s *Stream) Keepalive(interval time.Duration, ping string) error {
 }
 
 // SetReadDeadline ends Peek with os.ErrDeadlineExceeded at t, whatever
-// arrives until then; the zero time lifts it. It also keeps Peek from returning
-// session.ErrIdle until Sleep is called again.
+// arrives until then; the zero time lifts it, and so does Sleep. It also keeps Peek
+// from returning session.ErrIdle until Sleep is called again.
 func (s *Stream) SetReadDeadline(t time.Time) error {
-	s.idle, s.deadline = restless, 0
+	s.idle, s.until = restless, 0
 	if !t.IsZero() {
-		s.deadline = max(t.Sub(s.pipe.shared.epoch), 1)
+		s.until = max(t.Sub(s.pipe.shared.epoch), 1)
 	}
 	return s.arm()
 }
@@ -66,7 +67,7 @@ func (s *Stream) Active() { s.active = true }
 
 // Sleep implements session.Conn; held says that the framing holds something
 // that the session has not read.
-func (s *Stream) Sleep(held bool, wake func()) bool {
+func (s *Stream) Sleep(held bool) bool {
 	if held || s.in.len() > 0 {
 		_ = s.stay() // fails only on a connection that is closed, which reading notices
 		return false
@@ -74,13 +75,16 @@ func (s *Stream) Sleep(held bool, wake func()) bool {
 	if s.idle != drowsy {
 		s.pipe.shared.settled()
 	}
-	s.idle, s.active = drowsy, false
+	s.idle, s.until, s.active = drowsy, 0, false
 	s.in.release()
 	s.pipe.sock.Load().in.release()
-	if s.pipe.sleep(s.alarm(), wake) {
+	if s.tls != nil && s.out.claim() {
+		s.out.release()
+	}
+	if s.pipe.sleep(s.alarm()) {
 		return true
 	}
-	if s.pipe.shared.watch == nil && s.arm() == nil && s.pipe.nap(wake) {
+	if s.pipe.shared.watch == nil && s.arm() == nil && s.pipe.nap() {
 		return true
 	}
 	_ = s.stay()
@@ -98,9 +102,9 @@ func (s *Stream) alarm() time.Duration {
 
 // stay keeps the connection awake until no message came for some time.
 func (s *Stream) stay() error {
-	s.idle, s.active = restless, false
+	s.idle, s.until, s.active = restless, 0, false
 	if quiet := s.pipe.shared.quiet; quiet > 0 {
-		s.idle, s.doze = awake, s.now()+quiet
+		s.idle, s.until = awake, s.now()+quiet
 	}
 	return s.arm()
 }
@@ -109,7 +113,8 @@ func (s *Stream) now() time.Duration { return s.pipe.shared.now() }
 
 // expired does what is due after a read that ended without anything.
 func (s *Stream) expired(now time.Duration) error {
-	if s.deadline > 0 && now >= s.deadline {
+	over := s.until > 0 && now >= s.until
+	if over && s.idle == restless {
 		return os.ErrDeadlineExceeded
 	}
 	if s.next > 0 && now >= s.next {
@@ -120,7 +125,7 @@ func (s *Stream) expired(now time.Duration) error {
 	switch {
 	case s.idle == drowsy:
 		return session.ErrIdle
-	case s.idle == awake && now >= s.doze:
+	case over:
 		if !s.active && s.in.len() == 0 {
 			return session.ErrIdle
 		}
@@ -145,21 +150,12 @@ func (s *Stream) probe(now time.Duration) error {
 
 // arm sets the socket's deadline to the earliest of ours.
 func (s *Stream) arm() error {
-	var at time.Duration
-	for _, t := range [...]time.Duration{s.deadline, s.next, s.dozing()} {
-		if t > 0 && (at == 0 || t < at) {
-			at = t
-		}
+	at := s.until
+	if s.next > 0 && (at == 0 || s.next < at) {
+		at = s.next
 	}
 	if at == 0 {
 		return s.pipe.setReadDeadline(time.Time{})
 	}
 	return s.pipe.setReadDeadline(s.pipe.shared.epoch.Add(at))
-}
-
-func (s *Stream) dozing() time.Duration {
-	if s.idle != awake {
-		return 0
-	}
-	return s.doze
 }

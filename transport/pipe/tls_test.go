@@ -46,8 +46,8 @@ func secure(tb testing.TB, version uint16) (*pipe.Stream, *tls.Conn) {
 	if err := errors.Join(server.Handshake(), <-shaken); err != nil {
 		tb.Fatal(err)
 	}
-	s, err := pipe.NewStream(server)
-	if err != nil {
+	s := new(pipe.Stream)
+	if err := s.Open(server); err != nil {
 		tb.Fatal(err)
 	}
 	return s, client

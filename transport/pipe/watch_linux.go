@@ -20,6 +20,8 @@ type watch struct {
 	raw    syscall.RawConn
 	epoll  int
 
+	dups sync.Mutex // see dup; taken alone
+
 	mu   sync.Mutex
 	beds []bed         // by descriptor
 	next time.Duration // the earliest due, or 0; the read deadline of file
@@ -52,6 +54,15 @@ func newWatch(shared *Shared) (*watch, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// dup is socket.dup for one goroutine at a time: while the kernel enlarges the
+// table of descriptors it holds up everybody who wants one, and each would keep
+// a thread.
+func (w *watch) dup(s *socket) (fd int, ok bool) {
+	w.dups.Lock()
+	defer w.dups.Unlock()
+	return s.dup()
 }
 
 // add begins to watch fd, the socket of p, which wakes up at due at the

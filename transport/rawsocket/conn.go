@@ -32,12 +32,12 @@ const maxPing = 128 << 10
 
 // Conn is a connection after its handshake.
 type Conn struct {
-	*pipe.Stream
-
 	serializer wamp.Serializer
 	sendMax    int32 // longest message that the client accepts, in bytes
 	recvMax    int32 // longest message that the router accepts
 	limit      int32 // longest message accepted now, at most recvMax
+
+	pipe.Stream // which the reader writes to, behind what senders read
 }
 
 var _ session.Conn = (*Conn)(nil)
@@ -103,7 +103,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 }
 
 // Sleep implements session.Conn.
-func (c *Conn) Sleep(wake func()) bool { return c.Stream.Sleep(false, wake) }
+func (c *Conn) Sleep() bool { return c.Stream.Sleep(false) }
 
 // Close implements session.Conn. RawSocket has no farewell of its own.
 func (c *Conn) Close() { c.Stream.Close(nil) }
@@ -131,9 +131,6 @@ func header(typ byte, n int) (h [headSize]byte) {
 }
 
 func newConn(c net.Conn) (*Conn, error) {
-	s, err := pipe.NewStream(c)
-	if err != nil {
-		return nil, err
-	}
-	return &Conn{Stream: s}, nil
+	conn := &Conn{}
+	return conn, conn.Open(c)
 }

@@ -17,8 +17,9 @@ import (
 	"bondy/core/wamp"
 )
 
-// emptyPing is a PING without a payload.
-const emptyPing = string(typePing) + "\x00\x00\x00"
+// shortPing is a PING with a payload: autobahn-js answers one without only when
+// something else comes.
+const shortPing = string(typePing) + "\x00\x00\x01p"
 
 // Limits of the LENGTH field: messages of 2^9 to 2^24 bytes.
 const (
@@ -106,7 +107,7 @@ func (c *Conn) request(cfg Config, answer func(*Conn, []byte, Config) error) err
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	return c.Keepalive(cfg.PingInterval, emptyPing)
+	return c.Keepalive(cfg.PingInterval, shortPing)
 }
 
 func (c *Conn) negotiate(req []byte, cfg Config) error {

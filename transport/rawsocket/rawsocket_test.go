@@ -279,8 +279,8 @@ func TestPing(t *testing.T) {
 		_, err := c.ReadMessage()
 		done <- err
 	}()
-	b := make([]byte, 4)
-	if _, err := io.ReadFull(client, b); err != nil || !bytes.Equal(b, []byte{1, 0, 0, 0}) {
+	b := make([]byte, 5)
+	if _, err := io.ReadFull(client, b); err != nil || !bytes.Equal(b, []byte{1, 0, 0, 1, 'p'}) {
 		t.Errorf("read % x, %v; want a PING", b, err)
 	}
 	if err := <-done; !errors.Is(err, pipe.ErrSilent) {

@@ -17,8 +17,6 @@ import (
 
 // Conn is a connection after its upgrade.
 type Conn struct {
-	*pipe.Stream
-
 	sub     web.Subprotocol
 	recvMax int // longest message accepted
 	limit   int // longest message accepted now, at most recvMax
@@ -26,18 +24,19 @@ type Conn struct {
 	frag   []byte // what came of a fragmented message
 	inFrag bool
 	batch  []byte // what is left of a batch
+
+	pipe.Stream // which the reader writes to, behind what senders read
 }
 
 var _ session.Conn = (*Conn)(nil)
 
 // newConn frames messages on c, which has done the opening handshake.
 func newConn(c net.Conn, sub web.Subprotocol, cfg Config) (*Conn, error) {
-	s, err := pipe.NewStream(c)
-	if err != nil {
+	conn := &Conn{sub: sub, recvMax: cfg.MaxMessageSize, limit: cfg.MaxMessageSize}
+	if err := conn.Open(c); err != nil {
 		return nil, err
 	}
-	conn := &Conn{Stream: s, sub: sub, recvMax: cfg.MaxMessageSize, limit: cfg.MaxMessageSize}
-	return conn, s.Keepalive(cfg.PingInterval, emptyPing)
+	return conn, conn.Keepalive(cfg.PingInterval, emptyPing)
 }
 
 // Serializer implements peer.Sink.
@@ -114,7 +113,7 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 }
 
 // Sleep implements session.Conn.
-func (c *Conn) Sleep(wake func()) bool { return c.Stream.Sleep(len(c.batch) > 0, wake) }
+func (c *Conn) Sleep() bool { return c.Stream.Sleep(len(c.batch) > 0) }
 
 // Close implements session.Conn with a CLOSE frame.
 func (c *Conn) Close() { c.Stream.Close(closeFrame(closeNormal, "")) }

@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -173,6 +174,41 @@ func TestCallsCrossWithProgressCancelAndErrors(t *testing.T) {
 		caller.Call("com.p", nil)
 		caller.ExpectError(wamp.ErrNoSuchProcedure)
 		caller.Drop()
+	}
+}
+
+func TestPayloadPassthruCrosses(t *testing.T) {
+	atEdge, atCore, link := pair(t, everything())
+	for _, way := range []struct{ from, to *core.Router }{{atEdge, atCore}, {atCore, atEdge}} {
+		near, far := coretest.Join(t, way.from), coretest.Join(t, way.to)
+		far.Register("com.p", nil)
+		far.Subscribe("com.x", nil)
+		settle(t, link)
+		ppt := wamp.Dict{"ppt_scheme": "x_test", "ppt_serializer": "cbor", "ppt_keyid": "k1"}
+		octets := []byte{0, 0xff}
+		passed := func(what string, d wamp.Dict, p wamp.Payload) {
+			t.Helper()
+			if !reflect.DeepEqual(d, ppt) || !reflect.DeepEqual(args(t, p), []any{octets}) {
+				t.Errorf("%s: details %v, arguments %v", what, d, args(t, p))
+			}
+		}
+		near.Publish("com.x", ppt, octets)
+		e := coretest.Expect[*wamp.Event](far)
+		passed("EVENT", e.Details, e.Payload)
+		near.Call("com.p", ppt, octets)
+		inv := coretest.Expect[*wamp.Invocation](far)
+		passed("INVOCATION", inv.Details, inv.Payload)
+		far.Send(&wamp.Yield{Request: inv.Request, Options: ppt, Payload: far.Args(octets)})
+		res := coretest.Expect[*wamp.Result](near)
+		passed("RESULT", res.Details, res.Payload)
+		near.Call("com.p", nil)
+		inv = coretest.Expect[*wamp.Invocation](far)
+		far.Send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: inv.Request, Details: ppt, Error: "com.error", Payload: far.Args(octets)})
+		failed := near.ExpectError("com.error")
+		passed("ERROR", failed.Details, failed.Payload)
+		near.Drop()
+		far.Drop()
+		settle(t, link)
 	}
 }
 

@@ -88,7 +88,8 @@ func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, aut
 		Session: id, AuthID: authID, AuthRole: authRole, Via: via, Queue: s.queue,
 		Topics: s.rules.sendTopics.match, Procedures: s.rules.sendProcedures.match,
 		Features: peer.Publisher | peer.Subscriber | peer.Caller | peer.Callee |
-			peer.CalleeProgressiveResults | peer.CalleeProgressiveInvocations | peer.CalleeCanceling,
+			peer.CalleeProgressiveResults | peer.CalleeProgressiveInvocations | peer.CalleeCanceling |
+			peer.CallerPassthru | peer.CalleePassthru, // the other side knows its clients
 	}
 	s.broker, s.dealer = r.Broker.Join(s.peer), r.Dealer.Join(s.peer)
 	s.sink.watch(s.dealer.Awaited)
@@ -195,11 +196,7 @@ func (s *session) handle(m wamp.Message) error {
 		s.counts.CallsIn.Add(1)
 		return s.answer(m.Request, s.dealer.Forward(s.batch, m, s.mayCall))
 	case *wamp.Result:
-		y := &wamp.Yield{Request: m.Request, Payload: m.Payload}
-		if progress, _ := m.Details["progress"].(bool); progress {
-			y.Options = wamp.Dict{"progress": true}
-		}
-		return s.dealer.Yield(s.batch, y)
+		return s.dealer.Yield(s.batch, &wamp.Yield{Request: m.Request, Options: m.Details, Payload: m.Payload})
 	case *wamp.ErrorMessage:
 		return s.failed(m)
 	case *wamp.Interrupt:
@@ -247,7 +244,7 @@ func (s *session) answer(request wamp.ID, err error) error {
 func (s *session) failed(m *wamp.ErrorMessage) error {
 	if m.RequestType == wamp.TypeCall {
 		return s.dealer.Error(s.batch, &wamp.ErrorMessage{
-			RequestType: wamp.TypeInvocation, Request: m.Request, Error: m.Error, Payload: m.Payload,
+			RequestType: wamp.TypeInvocation, Request: m.Request, Details: m.Details, Error: m.Error, Payload: m.Payload,
 		})
 	}
 	s.counts.Refused.Add(1)

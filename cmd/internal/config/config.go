@@ -180,18 +180,11 @@ func initial() Config {
 	}
 }
 
-// defaultPingInterval is the PingInterval of listeners that speak WebSocket.
-const defaultPingInterval = 30 * time.Second
-
-// unset marks a PingInterval that the file does not mention; a file cannot
-// say it, since negative durations are refused.
-const unset = time.Duration(-1)
-
 // setDefaults prepares a listener for decoding.
 func (l *Listener) setDefaults() {
 	l.MaxConnections = 100_000
 	l.MaxConnectionsPerAddress = 1_000
-	l.PingInterval = unset
+	l.PingInterval = 30 * time.Second
 	l.MaxMessageSize = 16 * MiB
 	l.HandshakeTimeout = 10 * time.Second
 }

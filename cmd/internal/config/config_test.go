@@ -41,11 +41,10 @@ func TestDefault(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("listeners = %v, want %v", got, want)
 	}
-	if ping := cfg.Listeners[0].PingInterval; ping != 30*time.Second {
-		t.Errorf("ping_interval of websocket = %s, want 30s", ping)
-	}
-	if ping := cfg.Listeners[1].PingInterval; ping != 0 {
-		t.Errorf("ping_interval of rawsocket = %s, want 0s", ping)
+	for _, l := range cfg.Listeners {
+		if l.PingInterval != 30*time.Second {
+			t.Errorf("ping_interval of %s = %s, want 30s", l.Services, l.PingInterval)
+		}
 	}
 	if len(cfg.Realms) != 1 {
 		t.Fatalf("%d realms, want 1", len(cfg.Realms))

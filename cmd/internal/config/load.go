@@ -121,15 +121,8 @@ func complete(cfg *Config, tree map[string]any, dir string) error {
 	return nil
 }
 
-// complete chooses the defaults that depend on the service, and resolves the
-// listener's paths against dir.
+// complete resolves the listener's paths against dir.
 func (l *Listener) complete(dir string) {
-	if l.PingInterval == unset {
-		l.PingInterval = defaultPingInterval
-		if l.Offers(ServiceRawSocket) {
-			l.PingInterval = 0
-		}
-	}
 	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok && path != "" {
 		l.Address = "unix:" + resolve(dir, path)
 	}

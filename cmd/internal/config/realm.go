@@ -30,6 +30,16 @@ type Realm struct {
 	CallTimeoutMax time.Duration `toml:"call_timeout_max"`
 	// Features says whether clients must announce what they use.
 	Features FeaturePolicy `toml:"features"`
+	// RequestIDs says which ids clients may give their requests.
+	RequestIDs RequestIDs `toml:"request_ids"`
+	// MaxMessagesPerSecond bounds what one session may send, with a burst of
+	// twice as many; 0 is no bound.
+	MaxMessagesPerSecond int `toml:"max_messages_per_second"`
+	// ResumeTimeout is how long sessions whose clients ask for it outlive their
+	// connections; 0 is not at all.
+	ResumeTimeout time.Duration `toml:"resume_timeout"`
+	// MaxDetachedSessions is how many sessions may be without connection.
+	MaxDetachedSessions int `toml:"max_detached_sessions"`
 	// Disclosure false refuses whoever asks to be disclosed to others.
 	Disclosure bool `toml:"disclosure"`
 	// Retention bounds the events that publishers ask to be retained.
@@ -55,6 +65,8 @@ func (r *Realm) setDefaults() {
 	r.SlowConsumer = SlowDrop
 	r.URIStrictness = URILoose
 	r.Features = FeaturesUsed
+	r.RequestIDs = RequestIDsSequential
+	r.MaxDetachedSessions = 1000
 	r.Disclosure = true
 	r.Retention = Retention{MaxEvents: 10_000, MaxBytes: 32 << 20, MaxSize: 64 << 10}
 }
@@ -68,6 +80,17 @@ const (
 	FeaturesUsed FeaturePolicy = "used"
 	// FeaturesAnnounced enforces the specification's word.
 	FeaturesAnnounced FeaturePolicy = "announced"
+)
+
+// RequestIDs says which ids clients may give their requests.
+type RequestIDs string
+
+// The rules for request ids.
+const (
+	// RequestIDsSequential wants 1, 2, 3 and so on, as the specification does.
+	RequestIDsSequential RequestIDs = "sequential"
+	// RequestIDsAny takes any that is not the one of a call under way.
+	RequestIDsAny RequestIDs = "any"
 )
 
 // Retention bounds the retained events of a realm.

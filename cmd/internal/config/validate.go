@@ -191,13 +191,6 @@ func positive[T ~int | ~int64](p *problems, key string, n T) {
 	}
 }
 
-// atLeast checks that n is not below least.
-func atLeast[T ~int | ~int64](p *problems, key string, n, least T) {
-	if n < least {
-		p.addf(key, "%v is below %v", n, least)
-	}
-}
-
 func notNegative[T ~int | ~int64](p *problems, key string, n T) {
 	if n < 0 {
 		p.addf(key, "must not be negative")

@@ -47,6 +47,10 @@ func (r *Realm) check(p *problems, key string) {
 		p.addf(join(key, "call_timeout"), "%s is above call_timeout_max, %s", r.CallTimeout, r.CallTimeoutMax)
 	}
 	oneOf(p, join(key, "features"), r.Features, nil, FeaturesUsed, FeaturesAnnounced)
+	oneOf(p, join(key, "request_ids"), r.RequestIDs, nil, RequestIDsSequential, RequestIDsAny)
+	notNegative(p, join(key, "max_messages_per_second"), r.MaxMessagesPerSecond)
+	notNegative(p, join(key, "resume_timeout"), r.ResumeTimeout)
+	positive(p, join(key, "max_detached_sessions"), r.MaxDetachedSessions)
 	r.checkEvents(p, key)
 	r.checkRoles(p, key)
 }

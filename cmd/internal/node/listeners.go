@@ -23,7 +23,10 @@ const SocketName = "admin.sock"
 
 // listen binds every listener of the configuration and the admin socket.
 func (n *Node) listen(ctx context.Context) {
-	api := admin.Config{Ready: n.ready, Metrics: n.metrics, Reload: n.Reload, Uplinks: func(ctx context.Context) any { return n.Uplinks(ctx) }}
+	api := admin.Config{
+		Ready: n.ready, Metrics: n.metrics, Reload: n.Reload, Call: n.call,
+		Uplinks: func(ctx context.Context) any { return n.Uplinks(ctx) },
+	}
 	for i := range n.cfg.Listeners {
 		l := &n.cfg.Listeners[i]
 		n.try(func() error { return n.bind(ctx, l, api) })

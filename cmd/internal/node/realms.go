@@ -53,7 +53,10 @@ func definitions(cfg *config.Config) ([]realms.Definition, error) {
 
 func routing(r *config.Realm) realm.Routing {
 	out := realm.Routing{
-		NoDisclosure: !r.Disclosure,
+		NoDisclosure:  !r.Disclosure,
+		AnyRequestIDs: r.RequestIDs == config.RequestIDsAny,
+		ResumeTimeout: r.ResumeTimeout, MaxDetached: r.MaxDetachedSessions,
+		MaxRate: r.MaxMessagesPerSecond,
 		Retention: broker.Retention{
 			MaxEvents: r.Retention.MaxEvents, MaxBytes: int64(r.Retention.MaxBytes),
 			MaxSize: int(r.Retention.MaxSize), TTL: r.Retention.TTL,

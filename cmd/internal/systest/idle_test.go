@@ -56,9 +56,9 @@ func TestIdleSessionsAreSmall(t *testing.T) {
 		sessions             int
 		most                 float64
 	}{
-		{"awake", "0s", "", 4000, 7.5},
-		{"hibernating", "1s", "", 4000, 3.5},
-		{"hibernating over TLS", "1s", secure, 2000, 14},
+		{"awake", "0s", "", 4000, 6},
+		{"hibernating", "1s", "", 4000, 2},
+		{"hibernating over TLS", "1s", secure, 2000, 12.5},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()

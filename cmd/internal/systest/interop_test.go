@@ -32,6 +32,20 @@ roles = ["all"]
 permissions = ["wamp.call", "wamp.cancel", "wamp.register", "wamp.unregister", "wamp.publish", "wamp.subscribe", "wamp.unsubscribe"]
 uri = ""
 match = "prefix"
+
+[[realm.grants]]
+roles = ["all"]
+permissions = ["wamp.call"]
+uri = "wamp.session.kill"
+
+[[realm.grants]]
+roles = ["all"]
+permissions = ["wamp.call"]
+uri = "wamp.registration.remove_callee"
+
+[[realm.history]]
+uri = "com.example.history"
+match = "prefix"
 `
 
 // verdict is a line that the scripts write for each check.

@@ -60,7 +60,7 @@ func TestAnswerFitsClient(t *testing.T) {
 	}
 	defer c.Close()
 	w := newWire(transportKind{false, wamp.JSON}, c)
-	w.Write([]byte{0x7f, 0x11, 0, 0}) // takes 1 KiB
+	w.Write([]byte{0x7f, 0x21, 0, 0}) // takes 2 KiB
 	var reply [4]byte
 	if _, err := io.ReadFull(w.r, reply[:]); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestAnswerFitsClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.SetDeadline(time.Now().Add(5 * time.Second))
-	w.send(&wamp.Call{Request: 1, Procedure: wamp.URI(strings.Repeat("x", 1000))})
+	w.send(&wamp.Call{Request: 1, Procedure: wamp.URI(strings.Repeat("x", 2000))})
 	if _, err := w.receive(); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("a call has no answer at all")
 	}

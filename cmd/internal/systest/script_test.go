@@ -29,6 +29,7 @@ import (
 //	                         and it must exit with status 0, or with ! another one
 //	http STATUS METHOD URL [HEADER...]
 //	                         make a request; the answer's body is the output
+//	grab NAME REGEXP         set $NAME to the first group of a match in the last output
 //	ephemeral FILE           make a configuration listen on free ports and log in JSON
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -44,7 +45,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "start": startOther, "await": await, "signal": signal, "end": end,
-			"http": request, "ephemeral": ephemeral,
+			"http": request, "grab": grab, "ephemeral": ephemeral,
 		},
 	})
 }
@@ -166,6 +167,17 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	if resp.StatusCode != want {
 		ts.Fatalf("%s %s = %s, want %d:\n%s", args[1], args[2], resp.Status, want, body)
 	}
+}
+
+func grab(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 2, "grab NAME REGEXP")
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	match := re.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(match) < 2 {
+		ts.Fatalf("no group of %s in the output", re)
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 var (
