@@ -190,7 +190,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(struct { // who does not get it does not join
 		Protocol  string `json:"protocol"`
 		Transport string `json:"transport"`
-	}{sub.Name, c.id})
+	}{sub.Name(), c.id})
 }
 
 // negotiate reads the body of an open.

@@ -27,9 +27,17 @@ var ErrSubprotocol = errors.New("none of the requested subprotocols is known: " 
 
 // Subprotocol is one of those that WAMP registered.
 type Subprotocol struct {
-	Name       string
 	Serializer wamp.Serializer
 	Batched    bool
+}
+
+// Name is how the subprotocol is registered.
+func (s Subprotocol) Name() string {
+	name := "wamp.2." + s.Serializer.String()
+	if s.Batched {
+		name += ".batched"
+	}
+	return name
 }
 
 // Choose takes the first of names that we know, or returns ErrSubprotocol: the
@@ -49,7 +57,6 @@ func parse(name string) (sub Subprotocol, ok bool) {
 	if !ok {
 		return sub, false
 	}
-	sub.Name = strings.Clone(name) // not the request's header
 	rest, sub.Batched = strings.CutSuffix(rest, ".batched")
 	sub.Serializer, ok = wamp.ParseSerializer(rest)
 	return sub, ok

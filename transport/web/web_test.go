@@ -14,10 +14,10 @@ func TestChoose(t *testing.T) {
 		names []string
 		want  web.Subprotocol
 	}{
-		{[]string{"wamp.2.json"}, web.Subprotocol{Name: "wamp.2.json", Serializer: wamp.JSON}},
-		{[]string{"bogus", "wamp.9.json", "wamp.2.cbor", "wamp.2.json"}, web.Subprotocol{Name: "wamp.2.cbor", Serializer: wamp.CBOR}},
-		{[]string{"wamp.2.msgpack.batched"}, web.Subprotocol{Name: "wamp.2.msgpack.batched", Serializer: wamp.MessagePack, Batched: true}},
-		{[]string{"wamp.2.json.batched"}, web.Subprotocol{Name: "wamp.2.json.batched", Serializer: wamp.JSON, Batched: true}},
+		{[]string{"wamp.2.json"}, web.Subprotocol{Serializer: wamp.JSON}},
+		{[]string{"bogus", "wamp.9.json", "wamp.2.cbor", "wamp.2.json"}, web.Subprotocol{Serializer: wamp.CBOR}},
+		{[]string{"wamp.2.msgpack.batched"}, web.Subprotocol{Serializer: wamp.MessagePack, Batched: true}},
+		{[]string{"wamp.2.json.batched"}, web.Subprotocol{Serializer: wamp.JSON, Batched: true}},
 	} {
 		if got, err := web.Choose(x.names); err != nil || got != x.want {
 			t.Errorf("Choose(%q) = %+v, %v; want %+v", x.names, got, err, x.want)
@@ -57,7 +57,7 @@ func FuzzSplit(f *testing.F) {
 			again, rest = sub.Append(again, msg), next
 		}
 		if !bytes.Equal(again, in) {
-			t.Errorf("%s: %q became %q", sub.Name, in, again)
+			t.Errorf("%s: %q became %q", sub.Name(), in, again)
 		}
 	})
 }

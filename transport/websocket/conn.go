@@ -17,13 +17,11 @@ import (
 
 // Conn is a connection after its upgrade.
 type Conn struct {
+	recvMax int    // longest message accepted
+	limit   int    // longest message accepted now, at most recvMax
+	part    []byte // of a fragmented message what came, or of a batch what is left
+	inFrag  bool   // a fragmented message is being read
 	sub     web.Subprotocol
-	recvMax int // longest message accepted
-	limit   int // longest message accepted now, at most recvMax
-
-	frag   []byte // what came of a fragmented message
-	inFrag bool
-	batch  []byte // what is left of a batch
 
 	pipe.Stream // which the reader writes to, behind what senders read
 }
@@ -75,7 +73,7 @@ func (c *Conn) SetReadLimit(bytes int) {
 // ReadMessage implements session.Conn.
 func (c *Conn) ReadMessage() ([]byte, error) {
 	for {
-		if len(c.batch) > 0 {
+		if !c.inFrag && len(c.part) > 0 {
 			return c.nextOfBatch()
 		}
 		f, err := c.readFrame()
@@ -90,11 +88,11 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 			}
 			continue
 		case !f.fin || f.op == opContinuation:
-			c.frag = append(c.frag, f.payload...)
+			c.part = append(c.part, f.payload...)
 			if c.inFrag = !f.fin; c.inFrag {
 				continue
 			}
-			msg, c.frag = c.frag, nil
+			msg, c.part = c.part, nil
 		default:
 			msg = f.payload
 		}
@@ -108,12 +106,12 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		if len(msg) == 0 {
 			return nil, c.fail(closeProtocolError, "empty batch")
 		}
-		c.batch = msg
+		c.part = msg
 	}
 }
 
 // Sleep implements session.Conn.
-func (c *Conn) Sleep() bool { return c.Stream.Sleep(len(c.batch) > 0) }
+func (c *Conn) Sleep() bool { return c.Stream.Sleep(!c.inFrag && len(c.part) > 0) }
 
 // Close implements session.Conn with a CLOSE frame.
 func (c *Conn) Close() { c.Stream.Close(closeFrame(closeNormal, "")) }
@@ -128,14 +126,17 @@ func (c *Conn) opcode() byte {
 
 // nextOfBatch takes a message off a batch (section "Message Batching").
 func (c *Conn) nextOfBatch() ([]byte, error) {
-	msg, rest, ok := c.sub.Split(c.batch)
+	msg, rest, ok := c.sub.Split(c.part)
 	if !ok {
 		return nil, c.fail(closeProtocolError, "batch ends within a message")
 	}
 	if len(msg) > c.limit { // which was lowered behind the batch
 		return nil, c.fail(closeTooBig, tooBig)
 	}
-	c.batch = rest
+	c.part = nil // which nothing is appended to in place
+	if len(rest) > 0 {
+		c.part = rest
+	}
 	return msg, nil
 }
 

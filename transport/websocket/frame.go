@@ -78,7 +78,7 @@ func (c *Conn) readFrame() (f frame, err error) {
 	case 10:
 		n = binary.BigEndian.Uint64(b[2:])
 	}
-	if f.op < opClose && n > uint64(c.limit-len(c.frag)) { //nolint:gosec // what came is never above the limit
+	if f.op < opClose && n > uint64(c.limit-len(c.part)) { //nolint:gosec // what came is never above the limit
 		return f, c.fail(closeTooBig, tooBig)
 	}
 	start := head + maskSize
@@ -114,7 +114,7 @@ func (c *Conn) check(first, second byte, f frame) error {
 			return c.fail(closeProtocolError, "new message within a fragmented one")
 		}
 		if f.op != c.opcode() {
-			return c.fail(closeUnsupported, "wrong frame type for "+c.sub.Name)
+			return c.fail(closeUnsupported, "wrong frame type for "+c.sub.Name())
 		}
 	default:
 		return c.fail(closeProtocolError, "reserved opcode")

@@ -75,7 +75,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return nil, err
 	}
-	g, err := u.gorilla.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {sub.Name}})
+	g, err := u.gorilla.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {sub.Name()}})
 	if err != nil {
 		return nil, err
 	}
