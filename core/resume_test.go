@@ -18,7 +18,7 @@ import (
 // lasting is a realm whose sessions may be resumed for a minute.
 func lasting() realm.Config {
 	cfg := coretest.Realm("realm1")
-	cfg.ResumeTimeout, cfg.MaxDetached = time.Minute, 100
+	cfg.ResumeTimeout, cfg.MaxDetached = time.Minute, 1000
 	return cfg
 }
 

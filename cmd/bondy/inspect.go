@@ -73,9 +73,13 @@ func (d detail) transport(key string) string {
 
 func sessionCommand() *cobra.Command {
 	k := kind{
-		name: "session", title: "sessions", columns: "ID\tAUTHID\tAUTHROLE\tMETHOD\tTRANSPORT\tSERIALIZER\tPEER",
+		name: "session", title: "sessions", columns: "ID\tSTATE\tAUTHID\tAUTHROLE\tMETHOD\tTRANSPORT\tSERIALIZER\tPEER",
 		row: func(d detail) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", d.text("session"), d.text("authid"), d.text("authrole"),
+			state := "open"
+			if d["detached"] == true {
+				state = "detached"
+			}
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d.text("session"), state, d.text("authid"), d.text("authrole"),
 				d.text("authmethod"), d.transport("type"), d.transport("serializer"), d.transport("peername"))
 		},
 	}

@@ -100,7 +100,7 @@ type attempt struct {
 }
 
 func newAttempt(req *Request, method string) attempt {
-	from := siteOf(req.Remote.Addr())
+	from := Site(req.Remote.Addr())
 	a := attempt{
 		pair:    guardKey{guardPair, from, req.Realm, req.AuthID},
 		address: guardKey{kind: guardAddress, from: from},
@@ -113,14 +113,15 @@ func newAttempt(req *Request, method string) attempt {
 	return a
 }
 
-// siteOf is what belongs to one client: an IPv4 address or an IPv6 site.
-func siteOf(addr netip.Addr) netip.Prefix {
+// Site is what belongs to one client: an IPv4 address or an IPv6 site; the zero
+// value for no address.
+func Site(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = ipv6Site
 	}
-	p, _ := addr.Prefix(bits) // the zero value for no address
+	p, _ := addr.Prefix(bits)
 	return p
 }
 

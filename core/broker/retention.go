@@ -95,18 +95,21 @@ func (br *Broker) retain(b *peer.Batch, p *publication, o *options) error {
 	return nil
 }
 
-// retained makes frames of what is retained for a new subscriber: of each topic
-// the last event that it would have got, in the order of publication. The
-// caller holds turn.
-func (s *Session) retained(sub *subscription) []*peer.Frame {
-	var frames []*peer.Frame
-	for _, r := range s.br.retention.matching(sub.pattern, s.peer) {
-		f := peer.NewFrame(nil)
-		f.Event = r.event(sub)
-		f.Event.Details = wamp.Dict{"retained": true}
-		maps.Copy(f.Event.Details, r.Details)
-		f.Set(&f.Event)
-		frames = append(frames, f)
+// retained makes the frames, when they are asked for, of what is retained for a
+// subscriber: of each topic the last event that it would have got, in the order
+// of publication. The caller holds turn.
+func (s *Session) retained(sub *subscription) []func() *peer.Frame {
+	matching := s.br.retention.matching(sub.pattern, s.peer)
+	frames := make([]func() *peer.Frame, len(matching))
+	for i, r := range matching {
+		frames[i] = func() *peer.Frame {
+			f := peer.NewFrame(nil)
+			f.Event = r.event(sub)
+			f.Event.Details = wamp.Dict{"retained": true}
+			maps.Copy(f.Event.Details, r.Details)
+			f.Set(&f.Event)
+			return f
+		}
 	}
 	return frames
 }

@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -251,6 +253,39 @@ func TestRetainedEventsBeyondTheQueueAreCounted(t *testing.T) {
 	if lost := r.counters.Dropped[peer.DropSlow].Load(); got < 10 || got+int(lost) != 100 {
 		t.Errorf("%d events came, %d were counted as dropped, of 100", got, lost)
 	}
+}
+
+// What a queue has no room for is not even encoded, however often it is asked for.
+func TestRetainedEventsBeyondTheQueueCostLittle(t *testing.T) {
+	const events, size = 500, 10_000
+	r := newRig(t, broker.Config{})
+	p := r.join("publisher")
+	for i := range events {
+		p.publish(wamp.URI(fmt.Sprintf("com.n%d", i)), retain(), strings.Repeat("x", size))
+	}
+	r.limits = peer.Limits{Soft: size, Hard: 3 * size, Reserve: events * size}
+	c := r.joinAs(&peer.Peer{})
+	c.peer.Queue = peer.NewQueue(&full{client: c}, &r.limits, r.budget, &r.counters, func() { t.Error("session ended") })
+	const times = 10
+	before := allocated()
+	for range times {
+		if err := c.trySubscribe("", wamp.Dict{"get_retained": true, "match": "prefix"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if each := (allocated() - before) / times; each > events*size/10 {
+		t.Errorf("%d bytes were allocated for each of %d SUBSCRIBE", each, times)
+	}
+	got := len(c.got()) - times
+	if lost := r.counters.Dropped[peer.DropSlow].Load(); got < 3 || got+int(lost) != times*events {
+		t.Errorf("%d events came, %d were counted as dropped, of %d", got, lost, times*events)
+	}
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // full is a client's sink that does not drain.

@@ -54,14 +54,11 @@ func (s *Session) subscribe(b *peer.Batch, m *wamp.Subscribe, match wamp.Match, 
 		return err
 	}
 	s.br.drain(b) // while the gate is shut: nobody is told of how he came to be told
-	var events []*peer.Frame
+	var events []func() *peer.Frame
 	if o.retained {
 		events = s.retained(h.Value.sub)
 	}
 	s.peer.Open(b, f, &h.Value.gate, events...)
-	for _, e := range events {
-		e.Free()
-	}
 	return nil
 }
 

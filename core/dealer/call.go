@@ -238,11 +238,20 @@ func (s *Session) admitLocked(request wamp.ID, limit int, k *kept) error {
 			return errEnded
 		}
 	case c != nil:
-		return wamp.Violationf("CALL.Request %d is the id of a call under way", request)
+		return s.underWay(request)
 	case limit > 0 && s.calls.n >= limit:
 		return wamp.Errorf(wamp.ErrUnavailable, "this session has %d calls under way, the most it may", s.calls.n)
 	}
 	return nil
+}
+
+// underWay is the error for a call under the id of another. Who came back to a
+// session may count anew, and meets calls of before: that breaks no rule.
+func (s *Session) underWay(request wamp.ID) error {
+	if s.peer.Lasting() {
+		return wamp.Errorf(wamp.ErrInvalidArgument, "CALL.Request %d is the id of a call under way: call again under the next id", request)
+	}
+	return wamp.Violationf("CALL.Request %d is the id of a call under way", request)
 }
 
 // endLocked takes a call out of the table and returns what it was.

@@ -1,6 +1,7 @@
 package dealer_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,27 @@ func TestIDOfACallUnderWayIsRefused(t *testing.T) {
 	}
 }
 
+// Who comes back to a session may count anew and meet calls of before.
+func TestIDOfACallUnderWayIsAnErrorInAResumableSession(t *testing.T) {
+	r := newRig(t, dealer.Config{})
+	callee, caller := r.callee("a.b", dict{"concurrency": int64(2), "_max_waiting": int64(1)}), r.joinResumable()
+	plain := caller.call("a.b", nil)
+	r.refused(caller.piece(plain, "a.b", nil), wamp.ErrInvalidArgument)
+	pieces, waits := caller.call("a.b", more), caller.call("a.b", nil)
+	for _, request := range []wamp.ID{plain, waits} {
+		for _, options := range []dict{nil, more} {
+			r.refused(caller.piece(request, "a.b", options), wamp.ErrInvalidArgument)
+		}
+	}
+	r.refused(caller.piece(pieces, "a.c", nil), wamp.ErrInvalidArgument)
+	caller.nothing()
+	for range 3 { // the calls of before go on
+		callee.yield(callee.invoked().Request, nil)
+		want[*wamp.Result](caller)
+	}
+	callee.nothing()
+}
+
 func TestErrorPassesWithOneSpellingOfCanceled(t *testing.T) {
 	r := newRig(t, dealer.Config{})
 	callee, caller := r.callee("a.b", nil), r.join(all)
@@ -151,6 +173,8 @@ func TestUnknownOptionsAreIgnoredAndUnknownValuesRefused(t *testing.T) {
 	r := newRig(t, dealer.Config{})
 	callee := r.callee("a.b", dict{"mood": "blue", "_prefer_local": true, "invoke": nil, "concurrency": nil})
 	c := r.join(all)
+	c.call("a.b", dict{"rkey": strings.Repeat("k", wamp.MaxURILength)})
+	callee.invoked()
 	c.call("a.b", dict{"mood": "blue", "rkey": nil, "timeout": nil, "progress": nil, "runmode": nil})
 	callee.invoked()
 	for _, tc := range []struct {
@@ -162,6 +186,9 @@ func TestUnknownOptionsAreIgnoredAndUnknownValuesRefused(t *testing.T) {
 		{dict{"timeout": int64(-1)}, wamp.ErrInvalidArgument},
 		{dict{"timeout": "1s"}, wamp.ErrProtocolViolation},
 		{dict{"rkey": true}, wamp.ErrProtocolViolation},
+		{dict{"rkey": strings.Repeat("k", wamp.MaxURILength+1)}, wamp.ErrInvalidArgument},
+		{dict{"_routing_key": strings.Repeat("k", 1<<20)}, wamp.ErrInvalidArgument},
+		{dict{"x_routing_key": strings.Repeat("k", 1<<20)}, wamp.ErrInvalidArgument},
 		{dict{"_routing_key": []any{}}, wamp.ErrProtocolViolation},
 		{dict{"receive_progress": int64(1)}, wamp.ErrProtocolViolation},
 		{dict{"progress": "yes"}, wamp.ErrProtocolViolation},

@@ -17,6 +17,7 @@ type kept struct {
 	procedure wamp.URI
 	payload   wamp.Payload // in buf
 	buf       []byte
+	weight    int       // in the caller's bytes
 	details   wamp.Dict // of a call in pieces: frozen by the first
 
 	rest     []*callee // that were not asked yet, once rerouted is set
@@ -27,20 +28,40 @@ type kept struct {
 	prev, next *kept
 }
 
-// maxKept bounds the bytes of the messages kept for one caller. A call beyond
-// them is not re-routed, and does not wait.
+// maxKept bounds what is kept for one caller, in bytes. A call beyond it is not
+// re-routed, and does not wait.
 const maxKept = 4 << 20
+
+// record is what a kept call weighs beside its texts and its payload, in bytes,
+// rounded up.
+const record = 512
+
+// weigh is how much of maxKept the call takes.
+func weigh(m *wamp.Call, o *callOptions) int {
+	n := record + len(m.Procedure) + len(o.key) + m.Payload.Len()
+	for _, d := range [...]wamp.Dict{o.passthru, o.caller} {
+		for _, v := range d {
+			if text, ok := v.(string); ok {
+				n += len(text)
+			}
+		}
+	}
+	return n
+}
 
 // keepLocked copies a call, nil when too much is kept already.
 func (s *Session) keepLocked(m *wamp.Call, o *callOptions, r *registration) *kept {
-	n := m.Payload.Len()
+	n := weigh(m, o)
 	if s.bytes+n > maxKept {
 		return nil
 	}
 	s.bytes += n
 	k := s.d.pool.Get().(*kept) // the pool holds nothing else
 	k.caller, k.request, k.reg, k.options, k.procedure = s, m.Request, r, *o, m.Procedure
-	k.rest, k.rerouted, k.pooled = nil, false, true
+	k.rest, k.rerouted, k.pooled, k.weight = nil, false, true, n
+	if cap(k.buf) > small+4*m.Payload.Len() {
+		k.buf = nil // a short call does not hold on to what a long one needed
+	}
 	k.buf = append(append(k.buf[:0], m.Args...), m.Kwargs...)
 	k.payload = wamp.Payload{Serializer: m.Serializer}
 	at := len(m.Args)
@@ -53,13 +74,17 @@ func (s *Session) keepLocked(m *wamp.Call, o *callOptions, r *registration) *kep
 	return k
 }
 
-// reusable is the longest buffer that the pool keeps.
-const reusable = 64 << 10
+// reusable is the longest buffer that the pool keeps; one that is small serves
+// any call. Both are in bytes.
+const (
+	reusable = 64 << 10
+	small    = 1 << 10
+)
 
 // dropLocked gives back what was kept for a call that ended.
 func (s *Session) dropLocked(c *call) {
 	k := c.kept
-	s.bytes -= len(k.buf)
+	s.bytes -= k.weight
 	if !k.pooled {
 		return
 	}

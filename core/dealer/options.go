@@ -78,6 +78,9 @@ func (o *callOptions) readKey(option string, v any) error {
 	default:
 		return wamp.Violationf("%q must be a string or an integer, got %s", option, wamp.TypeName(v))
 	}
+	if len(o.key) > wamp.MaxURILength {
+		return wamp.Errorf(wamp.ErrInvalidArgument, "%s has %d bytes, at most %d will do", option, len(o.key), wamp.MaxURILength)
+	}
 	o.keyed = true
 	return nil
 }

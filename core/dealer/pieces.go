@@ -81,8 +81,8 @@ func (s *Session) piece(b *peer.Batch, m *wamp.Call, more bool) (status peer.Sta
 	switch {
 	case open == nil:
 		return peer.Sent, c, s.pieces.discards(m.Request, more), nil
-	case !open.more:
-		return peer.Sent, c, true, wamp.Violationf("CALL.Request %d is the id of a call under way", m.Request)
+	case !open.more, open.kept.procedure != m.Procedure && s.peer.Lasting():
+		return peer.Sent, c, true, s.underWay(m.Request)
 	case open.kept.procedure != m.Procedure:
 		return peer.Sent, c, true, wamp.Violationf("CALL.Procedure is %q in a further piece of a call of %q", m.Procedure, open.kept.procedure)
 	}

@@ -44,6 +44,9 @@ func (s *sink) Buffered() int   { return s.waiting }
 func (*sink) Flush()            {}
 func (*sink) OnProgress(func()) {}
 
+// Written implements peer.Wire: all is taken at once.
+func (*sink) Written() (taken, appended int64) { return 0, 0 }
+
 // tester is what *testing.T and *rapid.T have in common.
 type tester interface {
 	Helper()
@@ -101,6 +104,13 @@ func (r *rig) joinAs(p *peer.Peer) *client {
 	p.Session = wamp.ID(r.sessions.Add(1))
 	p.Queue = peer.NewQueue(c.sink, &r.limits, peer.NewBudget(0), &r.counters, func() { c.dead = true })
 	c.Session = r.Join(p)
+	return c
+}
+
+// joinResumable joins a client whose session may outlive its connection.
+func (r *rig) joinResumable() *client {
+	c := r.join(all)
+	c.peer.Queue = peer.NewLastingQueue(c.sink, &r.limits, peer.NewBudget(0), &r.counters, func() { c.dead = true })
 	return c
 }
 

@@ -102,8 +102,9 @@ func (t *table[T]) shrink() {
 
 // all is each id with its value, in no order. Removing what came is allowed.
 func (t *table[T]) all(yield func(wamp.ID, *T) bool) {
-	for i := range t.ring {
-		if s := &t.ring[i]; s.id != 0 && !yield(s.id, &s.v) {
+	ring := t.ring // which goes when the last value is removed
+	for i := range ring {
+		if s := &ring[i]; s.id != 0 && !yield(s.id, &s.v) {
 			return
 		}
 	}

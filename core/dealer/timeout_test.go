@@ -160,3 +160,23 @@ func TestForwardedTimeoutIsTheCallees(t *testing.T) {
 		caller.failed(request, wamp.ErrTimeout)
 	})
 }
+
+func TestCallsThatTimeOutInOneTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, dealer.Config{})
+		r.callee("a.b", nil)
+		caller := r.join(all)
+		for range 2 { // what the first burst gave back, the second needs again
+			var requests []wamp.ID
+			for range 300 {
+				requests = append(requests, caller.call("a.b", dict{"timeout": int64(100)}))
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			for _, request := range requests {
+				caller.failed(request, wamp.ErrTimeout)
+			}
+			caller.nothing()
+		}
+	})
+}

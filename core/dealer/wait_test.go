@@ -1,6 +1,7 @@
 package dealer_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,46 @@ func TestRoomToWaitIsBounded(t *testing.T) {
 	r.refused(err, wamp.ErrMaxConcurrency)
 	if n != 3 {
 		t.Errorf("%d MiB wait for one caller", n)
+	}
+}
+
+// Beside its arguments, all that a waiting call remembers is bounded.
+func TestWhatWaitsIsBoundedWithoutArguments(t *testing.T) {
+	const bound = 4 << 20
+	text := strings.Repeat("x", 1024)
+	ppt := dict{"ppt_scheme": text, "ppt_serializer": text, "ppt_cipher": text, "ppt_keyid": text}
+	for name, tc := range map[string]struct {
+		options dict
+		weighs  int // at least
+	}{
+		"nothing":       {nil, 512},
+		"a key":         {dict{"rkey": text}, 1024},
+		"passthru mode": {ppt, 4096},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, caller, callee := waiting(t, dealer.Config{}, 10_000)
+			callee.sink.discard, caller.sink.discard = true, true
+			caller.call("a.b", nil)
+			wait := func() (n int) {
+				for {
+					if _, err := caller.try("a.b", tc.options); err != nil {
+						r.refused(err, wamp.ErrMaxConcurrency)
+						return n
+					}
+					n++
+				}
+			}
+			n := wait()
+			if n > bound/tc.weighs || n < bound/tc.weighs/3 {
+				t.Errorf("%d calls wait for one caller", n)
+			}
+			for i := range n { // all is given back
+				caller.cancel(wamp.ID(i+2), "")
+			}
+			if again := wait(); again != n {
+				t.Errorf("%d calls wait, %d did before", again, n)
+			}
+		})
 	}
 }
 

@@ -26,14 +26,14 @@ type Session struct {
 
 	mu         sync.Mutex
 	silenced   atomic.Bool
-	extra      wamp.Dict // by wamp.session.modify_details
+	extra      wamp.Payload // by wamp.session.modify_details, as keyword arguments
 	testaments *testaments
 }
 
 // Conn is how a session is seen and ended from outside. Safe for concurrent
 // use; its methods do not block.
 type Conn interface {
-	// Transport tells by which connection the client comes.
+	// Transport tells by which connection the client comes, or came last.
 	Transport() Transport
 	// Goodbye asks the client to leave.
 	Goodbye(reason wamp.URI, message string)
@@ -53,6 +53,8 @@ type Transport struct {
 	Secure bool
 	// Remote is the client's address, invalid for unix sockets.
 	Remote netip.AddrPort
+	// Detached says that it broke, and that the session waits for another.
+	Detached bool
 }
 
 // ID is the session's id.
@@ -71,8 +73,6 @@ func (s *Session) Silenced() bool { return s.silenced.Load() }
 // those who manage sessions, also where the client is.
 func (s *Session) details(address bool) map[string]any {
 	t := s.Conn.Transport()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	transport := map[string]any{
 		"type": t.Type, "secure": t.Secure, "serializer": s.Peer.Serializer().String(),
 	}
@@ -83,39 +83,49 @@ func (s *Session) details(address bool) map[string]any {
 		"session": s.ID(), "authid": s.Peer.AuthID, "authrole": s.Peer.AuthRole,
 		"authmethod": s.AuthMethod, "authprovider": s.AuthProvider, "transport": transport,
 	}
-	maps.Copy(d, s.extra)
+	if t.Detached {
+		d["detached"] = true
+	}
 	return d
 }
 
-// maxExtra bounds what modify_details may add to a session, in bytes.
+// further are the details that modify set.
+func (s *Session) further() (wamp.Dict, error) {
+	s.mu.Lock()
+	extra := s.extra
+	s.mu.Unlock()
+	return codec.DecodeKwargs(extra)
+}
+
+// maxExtra bounds what modify_details may add to a session, in bytes. They are
+// kept encoded, so that they take what they count.
 const maxExtra = 16 << 10
 
 // modify sets further details of the session, and removes those that are null.
 // What the router itself says of a session stays as it is.
 func (s *Session) modify(delta wamp.Dict) error {
 	for k := range delta {
-		if k == "session" || k == "transport" || strings.HasPrefix(k, "auth") {
+		if k == "session" || k == "transport" || k == "detached" || strings.HasPrefix(k, "auth") {
 			return wamp.Errorf(wamp.ErrInvalidArgument, "%q cannot be modified: name a detail of your own", k)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	extra := make(wamp.Dict, len(s.extra)+len(delta))
-	for _, from := range [...]wamp.Dict{s.extra, delta} {
-		for k, v := range from {
-			if v == nil {
-				delete(extra, k)
-			} else {
-				extra[k] = v
-			}
-		}
-	}
-	encoded, err := codec.AppendValue(nil, wamp.MessagePack, extra)
+	merged, err := codec.DecodeKwargs(s.extra)
 	if err != nil {
 		return err
 	}
-	if len(encoded) > maxExtra {
-		return wamp.Errorf(wamp.ErrInvalidArgument, "the details would have %d bytes of %d: remove some with null", len(encoded), maxExtra)
+	if merged == nil {
+		merged = make(wamp.Dict, len(delta))
+	}
+	maps.Copy(merged, delta)
+	maps.DeleteFunc(merged, func(_ string, v any) bool { return v == nil })
+	extra, err := codec.NewPayload(wamp.MessagePack, nil, merged)
+	if err != nil {
+		return err
+	}
+	if extra.Len() > maxExtra {
+		return wamp.Errorf(wamp.ErrInvalidArgument, "the details would have %d bytes of %d: remove some with null", extra.Len(), maxExtra)
 	}
 	s.extra = extra
 	return nil

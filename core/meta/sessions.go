@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"maps"
 	"slices"
 
 	"bondy/core/mgmt"
@@ -39,7 +40,10 @@ func addSessions(t *mgmt.Table, sessions Sessions) {
 		if err != nil {
 			return mgmt.Result{}, err
 		}
-		return mgmt.Value(s.details(r.Rights.Decide(rbac.Call, sessionKill, wamp.MatchExact))), nil
+		d := s.details(r.Rights.Decide(rbac.Call, sessionKill, wamp.MatchExact))
+		further, err := s.further()
+		maps.Copy(d, further)
+		return mgmt.Value(d), err
 	})
 	t.Add("wamp.session.modify_details", func(r *mgmt.Request) (mgmt.Result, error) {
 		a := r.Args()

@@ -1,6 +1,8 @@
 package meta
 
 import (
+	"iter"
+
 	"bondy/core/broker"
 	"bondy/core/codec"
 	"bondy/core/mgmt"
@@ -33,23 +35,36 @@ type testaments struct {
 	bytes  int
 }
 
+// testament is one publication, encoded, so that it takes the bytes that count.
 type testament struct {
-	publish *wamp.Publish
-	size    int
+	topic   wamp.URI
+	options wamp.Payload // as keyword arguments
+	payload wamp.Payload
 }
 
-// TakeTestaments removes and returns what is to be published, in order; nothing
-// when the session is silenced.
-func (s *Session) TakeTestaments(scope Scope) []*wamp.Publish {
+func (t *testament) size() int { return len(t.topic) + t.options.Len() + t.payload.Len() }
+
+// publish is the testament decoded; it has a topic even with an error.
+func (t *testament) publish() (*wamp.Publish, error) {
+	options, err := codec.DecodeKwargs(t.options)
+	return &wamp.Publish{Options: options, Topic: t.topic, Payload: t.payload}, err
+}
+
+// TakeTestaments removes what is to be published and returns it in order, each
+// with the error, if any, that keeps it from being published; nothing when the
+// session is silenced.
+func (s *Session) TakeTestaments(scope Scope) iter.Seq2[*wamp.Publish, error] {
 	taken := s.flush(scope)
 	if s.Silenced() {
-		return nil
+		taken = nil
 	}
-	out := make([]*wamp.Publish, len(taken))
-	for i, t := range taken {
-		out[i] = t.publish
+	return func(yield func(*wamp.Publish, error) bool) {
+		for _, t := range taken {
+			if !yield(t.publish()) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 func (s *Session) flush(scope Scope) []testament {
@@ -63,7 +78,7 @@ func (s *Session) flush(scope Scope) []testament {
 	w.scopes[scope] = nil
 	w.n -= len(taken)
 	for _, t := range taken {
-		w.bytes -= t.size
+		w.bytes -= t.size()
 	}
 	return taken
 }
@@ -75,13 +90,13 @@ func (s *Session) bequeath(scope Scope, t testament) error {
 		s.testaments = &testaments{}
 	}
 	w := s.testaments
-	if w.n >= maxTestaments || w.bytes+t.size > maxTestamentBytes {
+	if w.n >= maxTestaments || w.bytes+t.size() > maxTestamentBytes {
 		return wamp.Errorf(wamp.ErrUnavailable,
 			"this session has %d testaments of %d bytes, and may have %d of %d together: flush some", w.n, w.bytes, maxTestaments, maxTestamentBytes)
 	}
 	w.scopes[scope] = append(w.scopes[scope], t)
 	w.n++
-	w.bytes += t.size
+	w.bytes += t.size()
 	return nil
 }
 
@@ -148,10 +163,6 @@ func readTestament(r *mgmt.Request, br *broker.Broker) (Scope, testament, error)
 	if err != nil {
 		return 0, testament{}, err
 	}
-	rest, err := codec.AppendValue(nil, r.Payload.Serializer, options)
-	if err != nil {
-		return 0, testament{}, err
-	}
-	will := &wamp.Publish{Options: options, Topic: topic, Payload: payload}
-	return scope, testament{publish: will, size: len(topic) + len(rest) + payload.Len()}, nil
+	rest, err := codec.NewPayload(r.Payload.Serializer, nil, options)
+	return scope, testament{topic: topic, options: rest, payload: payload}, err
 }

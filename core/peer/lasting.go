@@ -16,6 +16,12 @@ func NewLastingQueue(w Wire, limits *Limits, budget *Budget, counters *Counters,
 	return NewQueue(&lasting{serializer: w.Serializer(), wire: w}, limits, budget, counters, kill)
 }
 
+// Lasting reports whether the session may outlive its connection.
+func (q *Queue) Lasting() bool {
+	_, ok := q.sink.(*lasting)
+	return ok
+}
+
 // Detach takes the connection away from a lasting queue: what it has not given
 // to the kernel, and what is sent from now on, waits within the limits of the
 // queue. It reports false if the queue is closed.
@@ -60,7 +66,7 @@ type lasting struct {
 	mu   sync.Mutex
 	wire Wire // nil while there is no connection
 	kept []kept
-	size int // bytes in kept that no connection has
+	size int // of kept, in bytes
 }
 
 // kept is a message that the kernel has perhaps not taken.
@@ -69,6 +75,12 @@ type kept struct {
 	keep *Buffer // that holds msg if it is shared
 	end  int64   // where it ends among the bytes of the connection
 }
+
+// keptCost is what keeping a message costs beside its bytes: 40 for the entry, as
+// much for the room of a grown slice, 16 for the rounding of an allocation.
+const keptCost = 96
+
+func (k *kept) cost() int { return len(k.msg) + keptCost }
 
 // notTaken is the end of a message that the connection refused.
 const notTaken = math.MaxInt64
@@ -92,27 +104,25 @@ func (l *lasting) Append(msg []byte, keep *Buffer) error {
 			return err
 		}
 	}
-	if k.end == notTaken {
-		l.size += len(msg)
-	}
 	if keep != nil {
 		keep.Retain()
 	} else {
 		k.msg = slices.Clone(msg)
 	}
-	l.kept = append(l.kept, k)
+	l.keepLocked(k)
 	return nil
 }
 
-// Buffered implements Sink.
+// Buffered implements Sink. What is kept counts with what keeping it costs.
 func (l *lasting) Buffered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := l.size
-	if l.wire != nil {
-		n += l.wire.Buffered()
+	if l.wire == nil {
+		return l.size
 	}
-	return n
+	taken, _ := l.wire.Written()
+	l.pruneLocked(taken)
+	return max(l.size, l.wire.Buffered())
 }
 
 // Flush implements Sink.
@@ -154,9 +164,15 @@ func (l *lasting) prune(w Wire) {
 	}
 }
 
+func (l *lasting) keepLocked(k kept) {
+	l.kept = append(l.kept, k)
+	l.size += k.cost()
+}
+
 func (l *lasting) pruneLocked(taken int64) {
 	n := 0
 	for ; n < len(l.kept) && l.kept[n].end <= taken; n++ {
+		l.size -= l.kept[n].cost()
 		if k := l.kept[n].keep; k != nil {
 			k.Release()
 		}
@@ -176,10 +192,7 @@ func (l *lasting) detach() {
 	}
 	taken, _ := l.wire.Written()
 	l.pruneLocked(taken)
-	l.wire, l.size = nil, 0
-	for _, k := range l.kept {
-		l.size += len(k.msg)
-	}
+	l.wire = nil
 }
 
 // attach gives w first and then all that waited. lost counts what is longer than
@@ -199,7 +212,6 @@ func (l *lasting) attach(w Wire, first []byte) (lost uint64) {
 			_, k.end = w.Written()
 		case errors.Is(err, ErrClosed):
 			k.end = notTaken
-			l.size += len(k.msg)
 		default:
 			lost++
 			if k.keep != nil {
@@ -207,7 +219,7 @@ func (l *lasting) attach(w Wire, first []byte) (lost uint64) {
 			}
 			continue
 		}
-		l.kept = append(l.kept, k)
+		l.keepLocked(k)
 	}
 	return lost
 }

@@ -145,14 +145,11 @@ func (q *Queue) Reply(b *Batch, f *Frame) {
 	}
 }
 
-// Open queues f and opens gate in one step, with events right behind f. Those
-// that find no room are dropped and counted.
-func (q *Queue) Open(b *Batch, f *Frame, gate *Gate, events ...*Frame) {
-	for _, e := range events {
-		if _, err := e.in(q.serializer); err != nil {
-			q.counters.Dropped[DropUntranslatable].Add(1)
-		}
-	}
+// Open queues f and opens gate in one step, with events right behind f, whose
+// frames are made while there is room, and freed. Those that find none are
+// dropped and counted.
+func (q *Queue) Open(b *Batch, f *Frame, gate *Gate, events ...func() *Frame) {
+	ready := q.ready(events)
 	msg, err := f.in(q.serializer)
 	waiting := q.lock()
 	defer q.mu.Unlock()
@@ -161,18 +158,46 @@ func (q *Queue) Open(b *Batch, f *Frame, gate *Gate, events ...*Frame) {
 		gate.open = false
 		q.doomLocked(b)
 	}
-	for _, e := range events {
+	for _, e := range ready {
 		q.followLocked(b, e)
+		e.Free()
 	}
+}
+
+// ready makes and encodes events up to the hard mark, without the lock that all
+// senders need. What is beyond costs nothing more.
+func (q *Queue) ready(events []func() *Frame) []*Frame {
+	if len(events) == 0 {
+		return nil
+	}
+	room := q.limits.Hard - q.lock()
+	q.mu.Unlock()
+	var frames []*Frame
+	for _, event := range events {
+		if room < 0 {
+			q.counters.Dropped[DropSlow].Add(1)
+			continue
+		}
+		e := event()
+		msg, err := e.in(q.serializer)
+		if err != nil {
+			q.counters.Dropped[DropUntranslatable].Add(1)
+			e.Free()
+			continue
+		}
+		room -= len(msg.msg)
+		frames = append(frames, e)
+	}
+	return frames
 }
 
 // followLocked queues an event behind what opened its gate. A receiver that had
 // no chance to read is not ended for being slow.
 func (q *Queue) followLocked(b *Batch, e *Frame) {
-	msg := e.encoded[q.serializer]
-	if msg.msg == nil || q.closed {
+	if q.closed {
 		return
 	}
+	msg := e.encoded[q.serializer]
 	waiting := q.sink.Buffered()
 	if waiting > q.limits.Hard {
 		q.counters.Dropped[DropSlow].Add(1)

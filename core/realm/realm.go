@@ -62,8 +62,8 @@ type Routing struct {
 	// AnyRequestIDs takes request ids in any order.
 	AnyRequestIDs bool `json:"any_request_ids,omitempty"`
 	// ResumeTimeout is how long a session may be without its connection if its
-	// client asked for that, MaxDetached how many may be so at a time; 0 means
-	// none.
+	// client asked for that, MaxDetached how many may be so at a time, of which
+	// one Holder has a tenth, and at least one; 0 means none.
 	ResumeTimeout time.Duration `json:"resume_timeout,omitempty"`
 	MaxDetached   int           `json:"max_detached,omitempty"`
 	// MaxRate is how many messages a session may send in a second, and twice
@@ -101,18 +101,22 @@ type Realm struct {
 	salt   []byte // from which the salts of logins derive
 	policy atomic.Pointer[Policy]
 
-	detached, maxDetached atomic.Int64 // sessions without connection
-
-	mu       sync.RWMutex
-	sessions map[wamp.ID]*meta.Session
-	bridges  map[wamp.ID]Member
-	closed   bool
+	mu          sync.RWMutex
+	sessions    map[wamp.ID]*meta.Session
+	bridges     map[wamp.ID]Member
+	closed      bool
+	detached    map[Holder]int // sessions without connection
+	allDetached int
+	maxDetached int
 }
 
 // New makes a realm. idKey is the secret from which the cluster derives
 // subscription and registration ids; counters are the node's.
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
-	r := &Realm{URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]Member)}
+	r := &Realm{
+		URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]Member),
+		detached: make(map[Holder]int),
+	}
 	r.salt = SaltKey(idKey, cfg.URI)
 	r.broker = broker.Config{ID: r.ids(idKey, "subscription"), Counters: counters}
 	r.dealer = dealer.Config{ID: r.ids(idKey, "registration"), Counters: counters}
@@ -151,7 +155,7 @@ func (r *Realm) Apply(cfg Config) error {
 	b.NoDisclosure, d.NoDisclosure = cfg.NoDisclosure, cfg.NoDisclosure
 	r.Broker.Configure(b)
 	r.Dealer.Configure(d)
-	r.maxDetached.Store(int64(cfg.MaxDetached))
+	r.boundDetached(cfg.MaxDetached)
 	r.policy.Store(&Policy{
 		Auth: a, Queue: cfg.Queue,
 		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, Features: cfg.Features, Trust: cfg.Trust,

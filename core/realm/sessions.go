@@ -100,22 +100,6 @@ func (r *Realm) Sessions() int {
 	return len(r.sessions) + len(r.bridges)
 }
 
-// Detach counts a session that lost its connection and stays. It reports false
-// if there are as many as may be, unless that is not asked.
-func (r *Realm) Detach(bounded bool) bool {
-	if r.detached.Add(1) > r.maxDetached.Load() && bounded {
-		r.detached.Add(-1)
-		return false
-	}
-	return true
-}
-
-// Attach takes back what Detach counted.
-func (r *Realm) Attach() { r.detached.Add(-1) }
-
-// Detached is the number of sessions without connection.
-func (r *Realm) Detached() int { return int(r.detached.Load()) }
-
 // Close refuses new sessions and says goodbye to all there are.
 func (r *Realm) Close(reason wamp.URI, message string) {
 	for _, m := range r.shut() {

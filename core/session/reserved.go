@@ -53,16 +53,21 @@ func argument(err error) error {
 // Transport implements meta.Conn.
 func (s *Session) Transport() meta.Transport {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	info := s.conn.Info()
-	s.mu.Unlock()
-	return meta.Transport{Type: info.Transport, Secure: info.TLS != nil, Remote: info.Remote}
+	return meta.Transport{
+		Type: info.Transport, Secure: info.TLS != nil, Remote: info.Remote,
+		Detached: s.after != nil && s.after.timer != nil,
+	}
 }
 
 // bequeath publishes the session's testaments of one scope. What it may no
 // longer publish is dropped.
 func (s *Session) bequeath(scope meta.Scope) {
-	for _, m := range s.member.TakeTestaments(scope) {
-		err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+	for m, err := range s.member.TakeTestaments(scope) {
+		if err == nil {
+			err = s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+		}
 		if err == nil {
 			err = s.route(func() error { return s.pubsub().Publish(s.batch, m) })
 		}

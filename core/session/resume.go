@@ -12,6 +12,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/meta"
 	"bondy/core/peer"
+	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
@@ -75,6 +76,7 @@ func (w *wish) answer(details wamp.Dict, a *afterlife) {
 type afterlife struct {
 	timeout time.Duration
 	who     *auth.Identity
+	holder  realm.Holder      // who answers for the session while it has no connection
 	token   [sha256.Size]byte // hash of the one that the client has
 	timer   *time.Timer       // ends the session; nil while it has a connection
 	wanted  chan struct{}     // closed when the connection has let the session go
@@ -127,8 +129,10 @@ func (s *Session) detach(err error) bool {
 	if s.leaving.Load() {
 		return false
 	}
-	if !s.realm.Detach(a.wanted == nil) {
+	a.holder = holder(a.who, s.conn)
+	if !s.realm.Detach(a.holder, a.wanted == nil) {
 		s.cfg.Counters.DetachRefused.Add(1)
+		s.cfg.Log.Debug("session not detached: the realm, or its client, has too many that are", slog.Any("", s))
 		return false
 	}
 	s.cfg.Detached.Add(1)
@@ -137,6 +141,13 @@ func (s *Session) detach(err error) bool {
 	a.letGo()
 	s.cfg.Log.Debug("session detached", slog.Any("", s), slog.Any("err", err))
 	return true
+}
+
+func holder(who *auth.Identity, c Conn) realm.Holder {
+	if who.AuthMethod == auth.MethodAnonymous {
+		return realm.Holder{Site: auth.Site(c.Info().Remote.Addr())}
+	}
+	return realm.Holder{AuthID: who.AuthID}
 }
 
 // expire ends a session to which nobody came back.
@@ -148,7 +159,7 @@ func (s *Session) expire() {
 	s.leave()
 	s.flush()
 	s.giveBack()
-	s.realm.Attach()
+	s.realm.Attach(s.after.holder)
 	s.cfg.Detached.Done()
 }
 
@@ -190,7 +201,7 @@ func (s *Session) resume(w wish, who *auth.Identity, features peer.Features, dea
 	case <-gone:
 	case <-timer.C:
 	}
-	if !old.attach(s.door) {
+	if !old.attach(s.door, who) {
 		return nil
 	}
 	s.peer.Close()
@@ -231,16 +242,19 @@ func same(a, b *auth.Identity) bool {
 		(a.AuthID == b.AuthID || a.AuthMethod == auth.MethodAnonymous)
 }
 
-// attach gives the session a connection: WELCOME and what waited are queued. It
-// reports false if the session has ended meanwhile.
-func (s *Session) attach(d *door) bool {
+// attach gives the session a connection: WELCOME, with what the login of who
+// tells the client, and what waited are queued. It reports false if the session
+// has ended meanwhile.
+func (s *Session) attach(d *door, who *auth.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.after
 	if a.timer == nil || s.leaving.Load() {
 		return false
 	}
-	m := s.greeting(a.who)
+	me := *a.who
+	me.Extra = who.Extra
+	m := s.greeting(&me)
 	m.Details["resumable"], m.Details["resumed"], m.Details["resume_token"] = true, true, a.newToken()
 	f := peer.NewFrame(m)
 	defer f.Free()
@@ -250,7 +264,7 @@ func (s *Session) attach(d *door) bool {
 	a.timer.Stop()
 	a.timer = nil
 	s.door, s.anew = d, true
-	s.realm.Attach()
+	s.realm.Attach(a.holder)
 	s.cfg.Detached.Done()
 	return true
 }

@@ -23,7 +23,7 @@ func RouterCollector(stats func() core.Stats) prometheus.Collector {
 		dropped:  prometheus.NewDesc("bondy_events_dropped_total", "Events that a subscriber did not get, by reason.", []string{"reason"}, nil),
 		slow:     prometheus.NewDesc("bondy_slow_sessions_closed_total", "Sessions closed because they read too slowly.", nil, nil),
 		resumed:  prometheus.NewDesc("bondy_sessions_resumed_total", "Sessions that went on over another connection.", nil, nil),
-		refused:  prometheus.NewDesc("bondy_sessions_detach_refused_total", "Sessions that ended with their connection because too many had none.", nil, nil),
+		refused:  prometheus.NewDesc("bondy_sessions_detach_refused_total", "Sessions that ended with their connection because too many of the realm, or of one authid or address, had none.", nil, nil),
 		tooFast:  prometheus.NewDesc("bondy_messages_refused_total", "Messages refused because a session sent too many.", nil, nil),
 	}
 }

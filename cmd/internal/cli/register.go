@@ -51,7 +51,7 @@ The command reconnects until it is interrupted.`,
 	})
 	f := cmd.Flags()
 	f.StringVar(&match, "match", "exact", "exact, prefix or wildcard")
-	f.StringVar(&invoke, "invoke", "", "policy of a shared registration: single, roundrobin, random, first or last")
+	f.StringVar(&invoke, "invoke", "", "policy of a shared registration: single, first, last, roundrobin, random, jump_consistent_hash, queue_least_loaded or queue_least_loaded_sample")
 	f.BoolVar(&a.echo, "echo", false, "answer with the arguments of the call")
 	f.StringVar(&a.value, "value", "", "answer with this JSON value")
 	f.StringVar(&a.exec, "exec", "", "answer with the output of this command")

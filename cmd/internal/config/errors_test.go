@@ -55,6 +55,7 @@ func TestErrors(t *testing.T) {
 		{"unknown method", realm("authmethods = [\"tickets\"]", "r"), `b.toml:3: realm[0].authmethods[0]: unknown "tickets", want one of anonymous, cryptosign, password, wamp-scram, ticket, wampcra; did you mean "ticket"?`},
 		{"timeouts", realm("call_timeout = \"2s\"\ncall_timeout_max = \"1s\"", "r"), "b.toml:3: realm[0].call_timeout: 2s is above call_timeout_max, 1s"},
 		{"request_ids", realm("request_ids = \"random\"", "r"), `b.toml:3: realm[0].request_ids: unknown "random", want one of sequential, any`},
+		{"resume_timeout", realm("resume_timeout = \"25h\"", "r"), "b.toml:3: realm[0].resume_timeout: 25h0m0s is above 24h, the longest that a session may wait for its client"},
 		{"max_detached_sessions", realm("max_detached_sessions = 0", "r"), "b.toml:3: realm[0].max_detached_sessions: must be more than 0"},
 		{"max_messages_per_second", realm("max_messages_per_second = -1", "r"), "b.toml:3: realm[0].max_messages_per_second: must not be negative"},
 		{"no password", realm("users = [{ username = \"joe\" }]", "r"), "b.toml:3: realm[0].users[0].password: want 1 to 1024 bytes, or authorized_keys"},

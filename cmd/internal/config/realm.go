@@ -36,9 +36,10 @@ type Realm struct {
 	// twice as many; 0 is no bound.
 	MaxMessagesPerSecond int `toml:"max_messages_per_second"`
 	// ResumeTimeout is how long sessions whose clients ask for it outlive their
-	// connections; 0 is not at all.
+	// connections, at most 24h; 0 is not at all.
 	ResumeTimeout time.Duration `toml:"resume_timeout"`
-	// MaxDetachedSessions is how many sessions may be without connection.
+	// MaxDetachedSessions is how many sessions may be without connection, more
+	// than 0; one authid, or address of anonymous clients, has a tenth of them.
 	MaxDetachedSessions int `toml:"max_detached_sessions"`
 	// Disclosure false refuses whoever asks to be disclosed to others.
 	Disclosure bool `toml:"disclosure"`

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,6 +22,7 @@ const (
 	maxName            = 254 // bytes of a name
 	maxDescription     = 512
 	maxPassword        = 1024
+	maxResumeTimeout   = 24 * time.Hour
 	minMessageSize     = 1 * KiB
 	maxMessageSize     = 256 * MiB
 	maxRawSocketLength = 16 * MiB // section "RawSocket Transport"

@@ -50,6 +50,9 @@ func (r *Realm) check(p *problems, key string) {
 	oneOf(p, join(key, "request_ids"), r.RequestIDs, nil, RequestIDsSequential, RequestIDsAny)
 	notNegative(p, join(key, "max_messages_per_second"), r.MaxMessagesPerSecond)
 	notNegative(p, join(key, "resume_timeout"), r.ResumeTimeout)
+	if r.ResumeTimeout > maxResumeTimeout {
+		p.addf(join(key, "resume_timeout"), "%s is above 24h, the longest that a session may wait for its client", r.ResumeTimeout)
+	}
 	positive(p, join(key, "max_detached_sessions"), r.MaxDetachedSessions)
 	r.checkEvents(p, key)
 	r.checkRoles(p, key)
