@@ -232,6 +232,12 @@ type Stats struct {
 	Detached int
 	// QueueBytes wait in queues that have a backlog.
 	QueueBytes int64
+	// Retained are the retained events of all realms, RetainedBytes what they
+	// take, RetainRefused how many did not fit, and HistoryLost how many events
+	// no history could take. What a realm counted goes with it.
+	Retained                   int
+	RetainedBytes              int64
+	RetainRefused, HistoryLost uint64
 	// Counters are the message counts since the start; shared, do not modify.
 	Counters *peer.Counters
 }
@@ -244,7 +250,12 @@ func (r *Router) Stats() Stats {
 	for _, m := range r.realms {
 		s.Sessions += m.Sessions()
 		s.Detached += m.Detached()
-		s.Subscriptions += m.Broker.Subscriptions()
+		b := m.Broker.Stats()
+		s.Subscriptions += b.Subscriptions
+		s.Retained += b.Retained
+		s.RetainedBytes += b.RetainedBytes
+		s.RetainRefused += b.RetainRefused
+		s.HistoryLost += b.HistoryLost
 		s.Registrations += m.Dealer.Registrations()
 	}
 	return s

@@ -132,8 +132,8 @@ func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 }
 
 // Apply changes what can change live. Grants, call timeouts and bounds act on
-// open sessions at their next message; the rest on sessions that join from now on. An error leaves
-// everything as it was.
+// open sessions at their next message; the rest on sessions that join from now
+// on. An error leaves everything as it was.
 func (r *Realm) Apply(cfg Config) error {
 	if !cfg.URI.Valid(wamp.MatchExact, false) {
 		return fmt.Errorf("realm %q: not a valid URI", cfg.URI)

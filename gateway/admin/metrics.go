@@ -24,6 +24,10 @@ func RouterCollector(stats func() core.Stats) prometheus.Collector {
 		slow:     prometheus.NewDesc("bondy_slow_sessions_closed_total", "Sessions closed because they read too slowly.", nil, nil),
 		resumed:  prometheus.NewDesc("bondy_sessions_resumed_total", "Sessions that went on over another connection.", nil, nil),
 		refused:  prometheus.NewDesc("bondy_sessions_detach_refused_total", "Sessions that ended with their connection because too many of the realm, or of one authid or address, had none.", nil, nil),
+		retained: prometheus.NewDesc("bondy_retained_events", "Events retained for those who subscribe later.", nil, nil),
+		kept:     prometheus.NewDesc("bondy_retained_bytes", "Bytes of the retained events.", nil, nil),
+		noRoom:   prometheus.NewDesc("bondy_retain_refused_total", "Events that were to be retained and did not fit.", nil, nil),
+		lost:     prometheus.NewDesc("bondy_history_lost_total", "Events that no event history could take.", nil, nil),
 		tooFast:  prometheus.NewDesc("bondy_messages_refused_total", "Messages refused because a session sent too many.", nil, nil),
 	}
 }
@@ -32,6 +36,7 @@ type routerCollector struct {
 	stats func() core.Stats
 
 	realms, sessions, detached, subs, regs, queued, messages, dropped, slow, resumed, refused, tooFast *prometheus.Desc
+	retained, kept, noRoom, lost                                                                       *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -65,5 +70,9 @@ func (c *routerCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.slow, s.Counters.SlowClosed.Load())
 	counter(c.resumed, s.Counters.Resumed.Load())
 	counter(c.refused, s.Counters.DetachRefused.Load())
+	gauge(c.retained, float64(s.Retained))
+	gauge(c.kept, float64(s.RetainedBytes))
+	counter(c.noRoom, s.RetainRefused)
+	counter(c.lost, s.HistoryLost)
 	counter(c.tooFast, s.Counters.TooFast.Load())
 }

@@ -257,3 +257,40 @@ func (w *wire) churn(topic wamp.URI, n int) error {
 	}
 	return nil
 }
+
+// TestRetainedIsCounted retains more than the realm may: what did not fit is
+// counted beside what did.
+func TestRetainedIsCounted(t *testing.T) {
+	r := startTOML(t, `
+[[listener]]
+address = "127.0.0.1:0"
+services = ["rawsocket"]
+[[listener]]
+address = "127.0.0.1:0"
+services = ["admin"]
+[[realm]]
+uri = "realm1"
+security_enabled = false
+retention = { max_events = 1 }
+history = [{ uri = "kept" }]
+`)
+	pub := r.mustJoin(t, transportKind{false, wamp.MessagePack})
+	for _, topic := range []wamp.URI{"one", "two", "three"} {
+		if err := pub.send(&wamp.Publish{Request: pub.next(), Topic: topic, Options: wamp.Dict{"retain": true}, Payload: numbered(0, 0, 100)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pub.subscribe("kept"); err != nil { // answered after all that
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"bondy_retained_events": 1, "bondy_retain_refused_total": 2, "bondy_history_lost_total": 0,
+	} {
+		if n := r.metric(t, name); n != want {
+			t.Errorf("%s is %v, want %v", name, n, want)
+		}
+	}
+	if n := r.metric(t, "bondy_retained_bytes"); n < 100 {
+		t.Errorf("bondy_retained_bytes is %v", n)
+	}
+}
