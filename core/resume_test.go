@@ -2,7 +2,6 @@ package core_test
 
 import (
 	"context"
-	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,27 +10,12 @@ import (
 	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/coretest"
-	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
-// lasting is a realm whose sessions may be resumed for a minute.
-func lasting() realm.Config {
-	cfg := coretest.Realm("realm1")
-	cfg.ResumeTimeout, cfg.MaxDetached = time.Minute, 1000
-	return cfg
-}
-
-func resumable(more wamp.Dict) wamp.Dict {
-	d := coretest.Roles()
-	d["resumable"] = true
-	maps.Copy(d, more)
-	return d
-}
-
 // back is what HELLO says to go on with c's session.
 func back(c *coretest.Client) wamp.Dict {
-	return resumable(wamp.Dict{"resume-session": int64(c.ID), "resume-token": c.Welcome["resume_token"]})
+	return coretest.Resumable(wamp.Dict{"resume-session": int64(c.ID), "resume-token": c.Welcome["resume_token"]})
 }
 
 func resume(t *testing.T, r *core.Router, c *coretest.Client) *coretest.Client {
@@ -47,10 +31,10 @@ func resume(t *testing.T, r *core.Router, c *coretest.Client) *coretest.Client {
 }
 
 func TestResumedSessionKeepsWhatItHasAndMissesNothing(t *testing.T) {
-	r := coretest.Router(t, lasting())
+	r := coretest.Router(t, coretest.Lasting("realm1", 1000))
 	other := coretest.Join(t, r)
 	other.Register("com.slow", nil)
-	c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+	c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 	c.Subscribe("com.news", nil)
 	c.Register("com.echo", nil)
 	pending := c.Call("com.slow", nil)
@@ -93,7 +77,7 @@ func TestResumedSessionKeepsWhatItHasAndMissesNothing(t *testing.T) {
 }
 
 func TestResumeRefusedIsAFreshSession(t *testing.T) {
-	ticket := lasting()
+	ticket := coretest.Lasting("realm1", 1000)
 	ticket.Auth.Methods = []string{auth.MethodAnonymous, auth.MethodTicket}
 	ticket.Auth.Users = []auth.User{{Name: "joe", Password: "s3cret", Groups: []string{"user"}}}
 	r := coretest.Router(t, ticket)
@@ -110,7 +94,7 @@ func TestResumeRefusedIsAFreshSession(t *testing.T) {
 		"another identity":   {func(d wamp.Dict) { d["authmethods"], d["authid"] = []any{"ticket"}, "joe" }, wamp.MessagePack},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+			c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 			c.Drop()
 			d := back(c)
 			tc.change(d)
@@ -128,7 +112,7 @@ func TestResumeRefusedIsAFreshSession(t *testing.T) {
 		})
 	}
 	t.Run("a token is good once", func(t *testing.T) {
-		c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+		c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 		c.Drop()
 		resume(t, r, c)
 		if again := coretest.JoinWith(t, r, wamp.MessagePack, back(c)); again.Welcome["resumed"] != false {
@@ -136,7 +120,7 @@ func TestResumeRefusedIsAFreshSession(t *testing.T) {
 		}
 	})
 	t.Run("not where it is off", func(t *testing.T) {
-		c := coretest.JoinWith(t, coretest.Router(t), wamp.MessagePack, resumable(nil))
+		c := coretest.JoinWith(t, coretest.Router(t), wamp.MessagePack, coretest.Resumable(nil))
 		if c.Welcome["resumable"] != false || c.Welcome["resumed"] != false || c.Welcome["resume_token"] != nil {
 			t.Errorf("%v", c.Welcome)
 		}
@@ -153,14 +137,14 @@ func TestResumeRefusedIsAFreshSession(t *testing.T) {
 	})
 	for _, d := range []wamp.Dict{{"resumable": int64(1)}, {"resume_session": "x"}, {"resume_token": int64(1)}} {
 		c := coretest.Connect(t, r, wamp.JSON, 0)
-		c.Send(&wamp.Hello{Realm: "realm1", Details: resumable(d)})
+		c.Send(&wamp.Hello{Realm: "realm1", Details: coretest.Resumable(d)})
 		c.ExpectAbort(wamp.ErrProtocolViolation)
 	}
 }
 
 func TestSessionResumedElsewhereLeavesItsConnection(t *testing.T) {
-	r := coretest.Router(t, lasting())
-	c, other := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil)), coretest.Join(t, r)
+	r := coretest.Router(t, coretest.Lasting("realm1", 1000))
+	c, other := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil)), coretest.Join(t, r)
 	c.Subscribe("com.news", nil)
 	c.Pause(true)
 	other.Publish("com.news", nil, "waited")
@@ -199,12 +183,12 @@ func TestDetachedSessionEnds(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg := lasting()
+				cfg := coretest.Lasting("realm1", 1000)
 				cfg.Access.SecurityDisabled = true
 				cfg.Auth.SecurityDisabled = true
 				r := coretest.Router(t, cfg)
 				other := coretest.Join(t, r)
-				c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+				c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 				c.Register("com.echo", nil)
 				c.Subscribe("com.news", nil)
 				c.Drop()
@@ -224,10 +208,10 @@ func TestDetachedSessionEnds(t *testing.T) {
 
 func TestCallsOfADetachedSessionEndWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := coretest.Router(t, lasting())
+		r := coretest.Router(t, coretest.Lasting("realm1", 1000))
 		other := coretest.Join(t, r)
 		other.Register("com.slow", nil)
-		c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+		c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 		c.Register("com.echo", nil)
 		c.Call("com.slow", nil)
 		coretest.Expect[*wamp.Invocation](other)
@@ -241,10 +225,10 @@ func TestCallsOfADetachedSessionEndWithIt(t *testing.T) {
 
 func TestTestamentsOfADetachedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := coretest.Router(t, lasting())
+		r := coretest.Router(t, coretest.Lasting("realm1", 1000))
 		other := coretest.Join(t, r)
 		other.Subscribe("com.will", nil)
-		c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+		c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 		for _, scope := range []string{"detached", "destroyed"} {
 			p, err := codec.NewPayload(wamp.MessagePack, []any{"com.will", []any{scope}, map[string]any{}}, map[string]any{"scope": scope})
 			if err != nil {
@@ -267,12 +251,12 @@ func TestTestamentsOfADetachedSession(t *testing.T) {
 }
 
 func TestDetachedSessionsAreBounded(t *testing.T) {
-	cfg := lasting()
+	cfg := coretest.Lasting("realm1", 1000)
 	cfg.MaxDetached = 1
 	cfg.Queue.Soft, cfg.Queue.Hard, cfg.Queue.Reserve = 1000, 2000, 2000
 	r := coretest.Router(t, cfg)
 	other := coretest.Join(t, r)
-	first, second := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil)), coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+	first, second := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil)), coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 	first.Subscribe("com.news", nil)
 	first.Register("com.echo", nil)
 	first.Drop()
@@ -302,11 +286,11 @@ func TestDetachedSessionsAreBounded(t *testing.T) {
 }
 
 func TestGoodbyeAndAbortEndAResumableSession(t *testing.T) {
-	r := coretest.Router(t, lasting())
+	r := coretest.Router(t, coretest.Lasting("realm1", 1000))
 	for _, m := range []wamp.Message{
 		&wamp.Goodbye{Reason: wamp.CloseRealm}, &wamp.Abort{Reason: wamp.CloseNormal}, &wamp.Welcome{Session: 1},
 	} {
-		c := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+		c := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 		c.Send(m)
 		c.Receive()
 		c.Drop()
@@ -319,14 +303,14 @@ func TestGoodbyeAndAbortEndAResumableSession(t *testing.T) {
 // Whatever the moments at which connections break and come back, by loss or by
 // being taken over, no event is missing and none is out of order.
 func TestResumeUnderFire(t *testing.T) {
-	cfg := lasting()
+	cfg := coretest.Lasting("realm1", 1000)
 	cfg.Queue.Soft, cfg.Queue.Hard = 1<<30, 1<<30
 	r := coretest.Router(t, cfg)
 	rounds := 300
 	if testing.Short() {
 		rounds = 30
 	}
-	c, p := coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil)), coretest.Join(t, r)
+	c, p := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil)), coretest.Join(t, r)
 	c.Subscribe("com.fire", nil)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"bondy/core"
 	"bondy/core/auth"
@@ -64,6 +65,22 @@ func Connect(t testing.TB, r *core.Router, s wamp.Serializer, maxMessage int) *C
 	go r.Serve(context.WithoutCancel(t.Context()), c.Conn, func(session.Conn) { c.served.Done() })
 	t.Cleanup(c.Drop)
 	return c
+}
+
+// Lasting is a Realm whose sessions may be resumed for a minute, so many of
+// them at a time.
+func Lasting(uri wamp.URI, places int) realm.Config {
+	cfg := Realm(uri)
+	cfg.ResumeTimeout, cfg.MaxDetached = time.Minute, places
+	return cfg
+}
+
+// Resumable is Roles with the wish that the session may be resumed, and more.
+func Resumable(more wamp.Dict) wamp.Dict {
+	d := Roles()
+	d["resumable"] = true
+	maps.Copy(d, more)
+	return d
 }
 
 // Roles announces every role, and every feature that the router acts on but

@@ -2,34 +2,18 @@ package session_test
 
 import (
 	"context"
-	"maps"
 	"runtime"
 	"testing"
-	"time"
 
 	"bondy/core"
 	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/coretest"
-	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
-func lasting() realm.Config {
-	cfg := coretest.Realm("realm1")
-	cfg.ResumeTimeout, cfg.MaxDetached = time.Minute, 20
-	return cfg
-}
-
-func resumable(more wamp.Dict) wamp.Dict {
-	d := coretest.Roles()
-	d["resumable"] = true
-	maps.Copy(d, more)
-	return d
-}
-
 func back(w *wamp.Welcome, more wamp.Dict) wamp.Dict {
-	d := resumable(more)
+	d := coretest.Resumable(more)
 	d["resume_session"], d["resume_token"] = w.Session, w.Details["resume_token"]
 	return d
 }
@@ -45,19 +29,19 @@ func login(t *testing.T, r *core.Router, ticket string, details wamp.Dict) (*cor
 }
 
 func TestOneClientLeavesPlacesForOthers(t *testing.T) {
-	cfg := lasting()
+	cfg := coretest.Lasting("realm1", 20)
 	cfg.Auth.Methods = []string{auth.MethodAnonymous, auth.MethodTicket}
 	cfg.Auth.Users = []auth.User{{Name: "joe", Password: "s3cret", Groups: []string{"user"}}}
 	r := coretest.Router(t, cfg)
 	for range 5 {
-		coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil)).Drop()
+		coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil)).Drop()
 	}
 	if s := r.Stats(); s.Detached != 2 || s.Counters.DetachRefused.Load() != 3 {
 		t.Errorf("%d detached, %d refused", s.Detached, s.Counters.DetachRefused.Load())
 	}
 	joe := wamp.Dict{"authid": "joe", "authmethods": []any{auth.MethodTicket}}
 	for range 3 { // a place is given back each time
-		c, w := login(t, r, "s3cret", resumable(joe))
+		c, w := login(t, r, "s3cret", coretest.Resumable(joe))
 		c.Drop()
 		c, w = login(t, r, "s3cret", back(w, joe))
 		if w.Details["resumed"] != true {
@@ -77,12 +61,12 @@ func (b *badge) Call(context.Context, wamp.URI, []any) (any, error) {
 }
 
 func TestResumptionTellsWhatTheNewLoginDoes(t *testing.T) {
-	cfg := lasting()
+	cfg := coretest.Lasting("realm1", 20)
 	cfg.Auth.Methods, cfg.Auth.Caller = []string{auth.MethodTicket}, new(badge)
 	cfg.Auth.Dynamic = map[string]wamp.URI{auth.MethodTicket: "com.example.authenticate"}
 	r := coretest.Router(t, cfg)
 	joe := wamp.Dict{"authid": "joe", "authmethods": []any{auth.MethodTicket}}
-	c, w := login(t, r, "x", resumable(joe))
+	c, w := login(t, r, "x", coretest.Resumable(joe))
 	c.Drop()
 	_, again := login(t, r, "x", back(w, joe))
 	extra, _ := again.Details["authextra"].(map[string]any)
@@ -92,8 +76,8 @@ func TestResumptionTellsWhatTheNewLoginDoes(t *testing.T) {
 }
 
 func TestDetachedSessionIsToldApart(t *testing.T) {
-	r := coretest.Router(t, lasting())
-	other, c := coretest.Join(t, r), coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+	r := coretest.Router(t, coretest.Lasting("realm1", 20))
+	other, c := coretest.Join(t, r), coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 	w := &wamp.Welcome{Session: c.ID, Details: c.Welcome}
 	detached := func() any {
 		t.Helper()
@@ -120,8 +104,8 @@ func TestDetachedSessionIsToldApart(t *testing.T) {
 // The budget of a node bounds its memory: many small messages are charged what
 // they cost.
 func TestDetachedSessionIsChargedWhatItCosts(t *testing.T) {
-	r := coretest.Router(t, lasting())
-	p, c := coretest.Join(t, r), coretest.JoinWith(t, r, wamp.MessagePack, resumable(nil))
+	r := coretest.Router(t, coretest.Lasting("realm1", 20))
+	p, c := coretest.Join(t, r), coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 	c.Subscribe("t", nil)
 	c.Drop()
 	heap := func() int64 {
