@@ -78,6 +78,10 @@ func TestAuthRoles(t *testing.T) {
 	}{
 		{nil, "user", []any{"joe", "user", "staff", "ops"}},
 		{wamp.Dict{"authrole": "ops"}, "ops", []any{"ops"}},
+		{wamp.Dict{"authrole": "ops, staff"}, "ops", []any{"ops", "staff"}},
+		{wamp.Dict{"authrole": nil, "_authroles": nil}, "user", []any{"joe", "user", "staff", "ops"}},
+		{wamp.Dict{"authrole": "all"}, "user", []any{"joe", "user", "staff", "ops"}},
+		{wamp.Dict{"authrole": "", "_authroles": []any{"default"}}, "user", []any{"joe", "user", "staff", "ops"}},
 		{wamp.Dict{"authrole": "nobody", "_authroles": []any{"staff"}}, "staff", []any{"staff"}},
 		{wamp.Dict{"x_authroles": []any{"staff", "ops"}}, "staff", []any{"staff", "ops"}},
 	} {
@@ -89,6 +93,7 @@ func TestAuthRoles(t *testing.T) {
 		}
 	}
 	join(wamp.Dict{"_authroles": []any{"staff", "root"}}).ExpectAbort(wamp.ErrNoSuchRole)
+	join(wamp.Dict{"authrole": "staff,root"}).ExpectAbort(wamp.ErrNoSuchRole)
 	c := coretest.Connect(t, r, wamp.JSON, 0)
 	m := hello("ticket", "joe")
 	m.Details["x_authroles"] = "ops"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bondy/core/coretest"
+	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
@@ -64,7 +65,7 @@ func TestMessageRate(t *testing.T) {
 		}
 		c.Send(&wamp.Publish{Request: c.Next(), Topic: "a.b"})
 		c.ExpectAbort(wamp.ErrTooManyRequests)
-		if n := r.Stats().Counters.TooFast.Load(); n != 7 {
+		if n := r.Stats().Counters.Limited[peer.RateSession].Load(); n != 7 {
 			t.Errorf("%d messages refused, want 7", n)
 		}
 		// leaving is always possible

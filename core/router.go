@@ -5,13 +5,18 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"bondy/core/audit"
 	"bondy/core/auth"
 	"bondy/core/codec"
+	"bondy/core/directory"
+	"bondy/core/mgmt"
 	"bondy/core/peer"
+	"bondy/core/rate"
 	"bondy/core/realm"
 	"bondy/core/session"
 	"bondy/core/wamp"
@@ -19,8 +24,13 @@ import (
 
 // Config is what a node tells its router.
 type Config struct {
-	// Realms are the realms to begin with.
-	Realms []realm.Config
+	// Directory has the realms, which the router follows; Configure gives each what is
+	// the node's own. In their place Realms are fixed ones.
+	Directory *directory.Directory
+	Configure func(*realm.Config, *directory.Properties)
+	Realms    []realm.Config
+	// Procedures adds to what a realm itself answers; may be nil.
+	Procedures func(*mgmt.Table, *realm.Realm)
 	// HelloTimeout bounds the time from the connection to WELCOME, and that
 	// in which a client must answer GOODBYE; 0 means 10 s.
 	HelloTimeout time.Duration
@@ -34,7 +44,12 @@ type Config struct {
 	// QueueBudget bounds the bytes that wait in all queues together; 0 means
 	// no bound.
 	QueueBudget int64
-	Log         *slog.Logger
+	// MaxHelloRate is how many HELLOs a client address may send in a second,
+	// and twice that at once; 0 means no bound. Loopback has none.
+	MaxHelloRate int
+	// Audit is told of logins, refusals and denials; nil tells nobody.
+	Audit audit.Recorder
+	Log   *slog.Logger
 }
 
 // Router holds the realms of a node and serves the connections to them. Safe
@@ -45,6 +60,11 @@ type Router struct {
 	session  session.Config
 	counters peer.Counters
 	budget   *peer.Budget
+
+	directory *directory.Directory // nil if the realms are fixed
+	configure func(*realm.Config, *directory.Properties)
+
+	procedures func(*mgmt.Table, *realm.Realm)
 
 	mu     sync.RWMutex
 	realms map[wamp.URI]*realm.Realm
@@ -72,9 +92,15 @@ func New(cfg Config) (*Router, error) {
 	}
 	r.session = session.Config{
 		Realm: r.Realm, HelloTimeout: cfg.HelloTimeout, Agent: cfg.Agent, Codec: cfg.Codec,
-		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Left: r.leave, Detached: &r.serves, Log: r.log,
+		Hellos: rate.NewTable[netip.Prefix](cfg.MaxHelloRate),
+		Budget: r.budget, Counters: &r.counters, Joined: r.joined, Left: r.leave, Detached: &r.serves, Log: r.log, Audit: cfg.Audit,
 	}
-	return r, r.Apply(cfg.Realms)
+	r.procedures = cfg.Procedures
+	if r.directory, r.configure = cfg.Directory, cfg.Configure; r.directory == nil {
+		return r, r.Apply(cfg.Realms)
+	}
+	r.directory.Observe(r.follow)
+	return r, r.Refresh()
 }
 
 // Serve serves one connection; transports call it in a goroutine of the
@@ -128,6 +154,7 @@ func (r *Router) Peers() (*peer.Counters, *peer.Budget) { return &r.counters, r.
 
 // Realm finds a realm; the error is a *wamp.Error for a client.
 func (r *Router) Realm(uri wamp.URI) (*realm.Realm, error) {
+	uri = directory.Canonical(uri)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if found, ok := r.realms[uri]; ok {
@@ -145,7 +172,7 @@ func (r *Router) Apply(realms []realm.Config) error {
 		if _, twice := made[cfg.URI]; twice {
 			return fmt.Errorf("realm %s: defined twice", cfg.URI)
 		}
-		m, err := realm.New(cfg, r.idKey, &r.counters)
+		m, err := r.newRealm(cfg)
 		if err != nil {
 			return err
 		}
@@ -155,6 +182,15 @@ func (r *Router) Apply(realms []realm.Config) error {
 		gone.Close(wamp.CloseRealm, "the realm was removed")
 	}
 	return nil
+}
+
+// newRealm makes a realm that nobody can join yet.
+func (r *Router) newRealm(cfg realm.Config) (*realm.Realm, error) {
+	m, err := realm.New(cfg, r.idKey, &r.counters)
+	if err == nil && r.procedures != nil {
+		r.procedures(&m.Procedures, m)
+	}
+	return m, err
 }
 
 func (r *Router) replace(realms []realm.Config, made map[wamp.URI]*realm.Realm) (gone []*realm.Realm) {
@@ -238,6 +274,8 @@ type Stats struct {
 	Retained                   int
 	RetainedBytes              int64
 	RetainRefused, HistoryLost uint64
+	// Forgotten counts addresses whose rate was forgotten for want of room.
+	Forgotten uint64
 	// Counters are the message counts since the start; shared, do not modify.
 	Counters *peer.Counters
 }
@@ -246,7 +284,7 @@ type Stats struct {
 func (r *Router) Stats() Stats {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	s := Stats{Realms: len(r.realms), QueueBytes: r.budget.Used(), Counters: &r.counters}
+	s := Stats{Realms: len(r.realms), QueueBytes: r.budget.Used(), Forgotten: r.session.Hellos.Evicted(), Counters: &r.counters}
 	for _, m := range r.realms {
 		s.Sessions += m.Sessions()
 		s.Detached += m.Detached()

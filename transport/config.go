@@ -60,13 +60,20 @@ type Config struct {
 	// ProxyProtocol lists the sources whose connections must start with a
 	// PROXY header, version 1 or 2; that of any other is not understood.
 	ProxyProtocol []netip.Prefix
+	// TrustedProxies lists the HTTP proxies that are believed where requests come
+	// from, by X-Forwarded-For or Forwarded; see web.Proxies.
+	TrustedProxies []netip.Prefix
 	// MaxConnections bounds the open connections, and beside them the long-poll
 	// transports, which are connections to a session; 0 means no bound.
 	MaxConnections int
 	// MaxConnectionsPerAddress bounds those of one client address, for IPv6
 	// of one /64 network; 0 means no bound.
 	MaxConnectionsPerAddress int
-	// LimitLoopback applies MaxConnectionsPerAddress to loopback addresses too.
+	// MaxConnectionRate bounds how many connections, and long-poll transports, come
+	// in a second, and MaxConnectionRatePerAddress those of one client address, as
+	// MaxConnectionsPerAddress counts them; twice that at once, 0 means no bound.
+	MaxConnectionRate, MaxConnectionRatePerAddress int
+	// LimitLoopback applies what is per address to loopback addresses too.
 	LimitLoopback bool
 	// HandshakeTimeout bounds each of PROXY header, TLS handshake, RawSocket
 	// handshake and HTTP request header; 0 means 10 s.
@@ -109,6 +116,12 @@ func (c Config) Validate() error {
 		return errors.New("listener: max_connections is negative")
 	case c.MaxConnectionsPerAddress < 0:
 		return errors.New("listener: max_connections_per_address is negative")
+	case c.MaxConnectionRate < 0:
+		return errors.New("listener: max_connections_per_second is negative")
+	case c.MaxConnectionRatePerAddress < 0:
+		return errors.New("listener: max_connections_per_second_per_address is negative")
+	case c.rawSocket() && len(c.TrustedProxies) > 0:
+		return errors.New("listener: trusted_proxies is for HTTP, RawSocket has proxy_protocol")
 	case c.HandshakeTimeout < 0:
 		return errors.New("listener: handshake_timeout is negative")
 	case c.HibernateAfter < 0:

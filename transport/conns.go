@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"bondy/core/auth"
 )
 
 // refusalSlots is how many connections above the limit are told so at a time;
@@ -49,8 +51,8 @@ func (s *connSet[C]) add(c C) bool {
 	return true
 }
 
-// admit counts a connection whose address is known. It returns the limit that
-// stands against it, or "".
+// admit counts a connection whose address is known; an invalid one has no limit of
+// its own. It returns the limit that stands against it, or "".
 func (s *connSet[C]) admit(c C, addr netip.Addr) Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,13 +63,9 @@ func (s *connSet[C]) admit(c C, addr netip.Addr) Refusal {
 	if s.max > 0 && s.admitted >= s.max {
 		return RefusedFull
 	}
-	if s.perAddress > 0 && addr.IsValid() && (s.limitLoopback || !addr.IsLoopback()) {
-		key := network(addr)
-		if s.byAddr[key] >= s.perAddress {
-			return RefusedAddress
-		}
-		s.byAddr[key]++
-		e.counted = true
+	var why Refusal
+	if e.counted, why = s.claimLocked(addr); why != "" {
+		return why
 	}
 	e.admitted = true
 	s.open[c] = e
@@ -75,8 +73,62 @@ func (s *connSet[C]) admit(c C, addr netip.Addr) Refusal {
 	return ""
 }
 
-// remove forgets a connection that was closed. addr is what admit was given.
-func (s *connSet[C]) remove(c C, addr netip.Addr) {
+// claim counts a connection to addr before it is known whether it will be one:
+// settle or release follow.
+func (s *connSet[C]) claim(addr netip.Addr) (counted bool, why Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claimLocked(addr)
+}
+
+func (s *connSet[C]) claimLocked(addr netip.Addr) (counted bool, why Refusal) {
+	if s.perAddress <= 0 || !addr.IsValid() || !s.limitLoopback && addr.IsLoopback() {
+		return false, ""
+	}
+	key := auth.Site(addr)
+	if s.byAddr[key] >= s.perAddress {
+		return false, RefusedAddress
+	}
+	s.byAddr[key]++
+	return true, ""
+}
+
+// settle has move tell a connection that its client is at addr, and gives it what
+// claim counted for that.
+func (s *connSet[C]) settle(c C, addr netip.Addr, counted bool, move func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.open[c]
+	if !ok { // closed meanwhile
+		s.releaseLocked(addr, counted)
+		return
+	}
+	if counted {
+		e.counted = true
+		s.open[c] = e
+	}
+	move()
+}
+
+// release takes back what claim counted.
+func (s *connSet[C]) release(addr netip.Addr, counted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.releaseLocked(addr, counted)
+}
+
+func (s *connSet[C]) releaseLocked(addr netip.Addr, counted bool) {
+	if !counted {
+		return
+	}
+	key := auth.Site(addr)
+	if s.byAddr[key]--; s.byAddr[key] == 0 {
+		delete(s.byAddr, key)
+	}
+}
+
+// remove forgets a connection that was closed. addr is where its client is.
+func (s *connSet[C]) remove(c C, addr func() netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.open[c]
@@ -87,12 +139,7 @@ func (s *connSet[C]) remove(c C, addr netip.Addr) {
 	if e.admitted {
 		s.admitted--
 	}
-	if e.counted {
-		key := network(addr)
-		if s.byAddr[key]--; s.byAddr[key] == 0 {
-			delete(s.byAddr, key)
-		}
-	}
+	s.releaseLocked(addr().Addr(), e.counted)
 }
 
 func (s *connSet[C]) len() int {
@@ -105,15 +152,4 @@ func (s *connSet[C]) all() []C {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.open))
-}
-
-// network is what one client is taken to own: an IPv4 address or the /64 of
-// an IPv6 one.
-func network(a netip.Addr) netip.Prefix {
-	n := 32
-	if a = a.Unmap(); a.Is6() {
-		n = 64
-	}
-	p, _ := a.Prefix(n) // fails only for lengths that do not fit
-	return p
 }

@@ -1,9 +1,10 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,7 +37,6 @@ func (l *Listener) httpServer(ctx, base context.Context) (*http.Server, error) {
 	if slices.Contains(l.cfg.Services, ServiceWebSocket) {
 		mux.HandleFunc(WebSocketPath, func(w http.ResponseWriter, r *http.Request) { l.upgrade(ctx, w, r) })
 	}
-	connContext := func(ctx context.Context, _ net.Conn) context.Context { return ctx }
 	if slices.Contains(l.cfg.Services, ServiceLongPoll) {
 		h, err := longpoll.New(l.cfg.poll(func(c *longpoll.Conn) error { return l.poll(ctx, c) }, l.refused))
 		if err != nil {
@@ -44,12 +44,11 @@ func (l *Listener) httpServer(ctx, base context.Context) (*http.Server, error) {
 		}
 		context.AfterFunc(ctx, h.Close)
 		mux.Handle(LongPollPath+"/", http.StripPrefix(LongPollPath, h))
-		connContext = longpoll.ConnContext
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           mux,
+		Handler:           l.proxies.Trace(mux),
 		Protocols:         protocols,
 		ReadHeaderTimeout: l.cfg.HandshakeTimeout,
 		ReadTimeout:       requestTimeouts * l.cfg.HandshakeTimeout,
@@ -58,7 +57,7 @@ func (l *Listener) httpServer(ctx, base context.Context) (*http.Server, error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext:       connContext,
+		ConnContext:       web.ConnContext,
 		ConnState:         l.countHTTP,
 	}, nil
 }
@@ -80,23 +79,45 @@ func (l *Listener) countHTTP(_ net.Conn, state http.ConnState) {
 func (l *Listener) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	l.serving.Add(1)
 	defer l.serving.Done()
+	p := web.Pipe(r)
+	client, proxied := web.Source(r)
+	counted := false
+	if l.proxies.Contains(p.Remote().Addr()) { // what open left to its requests
+		why := l.arrivals.from(client.Addr())
+		if why == "" {
+			counted, why = l.conns.claim(client.Addr())
+		}
+		if why != "" {
+			web.Busy(w, l.refuse(why, why.err()))
+			return
+		}
+	}
 	c, err := l.upgrader.Upgrade(w, r)
 	if err != nil {
+		l.conns.release(client.Addr(), counted)
 		l.refused(err)
 		l.log.Debug("WebSocket handshake refused", slog.String("remote", r.RemoteAddr), slog.Any("err", err))
 		return
+	}
+	if proxied {
+		l.conns.settle(p, client.Addr(), counted, func() { p.SetRemote(client) })
 	}
 	l.serving.Go(func() { l.session(ctx, c) })
 }
 
 // poll starts a session on a long-poll transport.
 func (l *Listener) poll(ctx context.Context, c *longpoll.Conn) error {
-	if !l.polls.add(c) {
-		return l.refuse(RefusedFull, errTooMany)
+	addr := c.Info().Remote.Addr()
+	why := cmp.Or(l.arrivals.any(), l.arrivals.from(addr))
+	if why == "" && !l.polls.add(c) {
+		why = RefusedFull
 	}
-	if full := l.polls.admit(c, c.Info().Remote.Addr()); full != "" {
-		l.polls.remove(c, c.Info().Remote.Addr())
-		return l.refuse(full, errTooMany)
+	if why == "" {
+		why = l.polls.admit(c, addr)
+	}
+	if why != "" {
+		l.polls.remove(c, c.Remote)
+		return l.refuse(why, why.err())
 	}
 	l.serving.Go(func() { l.session(ctx, c) })
 	return nil
@@ -114,20 +135,19 @@ func (l *Listener) refused(err error) {
 	l.counters.refused[why].Add(1)
 }
 
-// refuseHTTP tells a client that the listener is full, if that can be said
-// without a TLS handshake.
-func (l *Listener) refuseHTTP(p *pipe.Pipe) {
-	if l.tlsConf != nil {
-		return
-	}
+// refuseHTTP tells the client why on a connection that is not served.
+func refuseHTTP(p *pipe.Pipe, why error) {
 	if p.SetDeadline(time.Now().Add(refuseTimeout)) != nil {
 		return
 	}
-	const answer = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n" +
-		"Content-Type: text/plain\r\nContent-Length: 21\r\n\r\nToo many connections."
-	if _, err := p.Read(make([]byte, maxRefused)); err == nil {
-		_, _ = io.WriteString(p, answer) // who does not wait for it does not get it
+	if _, err := p.Read(make([]byte, maxRefused)); err != nil {
+		return
 	}
+	status, after := web.Status(why)
+	text := why.Error() + ".\n"
+	_, _ = fmt.Fprintf(p, "HTTP/1.1 %d %s\r\nConnection: close\r\nRetry-After: %s\r\n"+
+		"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", // who does not wait for it does not get it
+		status, http.StatusText(status), after, len(text), text)
 }
 
 // handoff is the net.Listener through which the HTTP server gets connections

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"bondy/transport/pipe"
 	"bondy/transport/rawsocket"
 	tlsconf "bondy/transport/tls"
+	"bondy/transport/web"
 	"bondy/transport/websocket"
 )
 
@@ -39,6 +41,8 @@ type Listener struct {
 	shared   *pipe.Shared
 	conns    *connSet[*pipe.Pipe]
 	polls    *connSet[*longpoll.Conn]
+	arrivals arrivals
+	proxies  web.Proxies        // of HTTP, that are believed
 	onClose  func(*pipe.Pipe)   // takes a connection out of conns
 	ended    func(session.Conn) // that a handler is done with
 	counters *counters
@@ -61,11 +65,13 @@ func New(ctx context.Context, cfg Config, handler Handler, log *slog.Logger) (*L
 		shared:   pipe.NewShared(),
 		conns:    newConnSet[*pipe.Pipe](cfg),
 		polls:    newConnSet[*longpoll.Conn](cfg),
+		arrivals: newArrivals(cfg),
+		proxies:  cfg.TrustedProxies,
 		counters: newCounters(),
 		drained:  make(chan struct{}),
 	}
 	l.shared.Settled = cfg.Settled
-	l.onClose = func(p *pipe.Pipe) { l.conns.remove(p, p.Remote().Addr()) }
+	l.onClose = func(p *pipe.Pipe) { l.conns.remove(p, p.Remote) }
 	l.ended = l.over
 	var err error
 	if l.upgrader, err = websocket.NewUpgrader(cfg.web()); err != nil {
@@ -216,15 +222,24 @@ func (l *Listener) start(ctx context.Context, c net.Conn, queue *handoff) {
 
 // open does what comes before the service, and then the service.
 func (l *Listener) open(ctx context.Context, p *pipe.Pipe, queue *handoff) error {
-	if l.proxied(p.Remote().Addr()) {
+	if why := l.arrivals.any(); why != "" {
+		return l.turnAway(p, why)
+	}
+	if web.Proxies(l.cfg.ProxyProtocol).Contains(p.Remote().Addr()) {
 		if err := readProxyHeader(p, l.cfg.HandshakeTimeout); err != nil {
 			return l.refuse(RefusedProxy, err)
 		}
 	}
-	full := l.conns.admit(p, p.Remote().Addr())
+	addr := p.Remote().Addr()
+	if l.proxies.Contains(addr) {
+		addr = netip.Addr{} // its requests have addresses
+	}
+	if why := l.arrivals.from(addr); why != "" {
+		return l.turnAway(p, why)
+	}
+	full := l.conns.admit(p, addr)
 	if full != "" && (l.tlsConf != nil || !l.cfg.rawSocket()) {
-		l.refuseHTTP(p)
-		return l.refuse(full, errTooMany)
+		return l.turnAway(p, full)
 	}
 	var c net.Conn = p
 	if l.tlsConf != nil {
@@ -239,7 +254,7 @@ func (l *Listener) open(ctx context.Context, p *pipe.Pipe, queue *handoff) error
 		queue.put(c)
 	case full != "":
 		rawsocket.Refuse(c, l.cfg.raw())
-		return l.refuse(full, errTooMany)
+		return l.refuse(full, full.err())
 	default:
 		raw, err := rawsocket.Accept(c, l.cfg.raw())
 		if err != nil {
@@ -250,7 +265,13 @@ func (l *Listener) open(ctx context.Context, p *pipe.Pipe, queue *handoff) error
 	return nil
 }
 
-var errTooMany = errors.New("too many connections")
+// turnAway refuses a connection before any handshake.
+func (l *Listener) turnAway(p *pipe.Pipe, why Refusal) error {
+	if l.tlsConf == nil && !l.cfg.rawSocket() {
+		refuseHTTP(p, why.err())
+	}
+	return l.refuse(why, why.err())
+}
 
 // refuse counts a refusal and passes its cause on.
 func (l *Listener) refuse(why Refusal, err error) error {
@@ -285,7 +306,7 @@ func (l *Listener) over(c session.Conn) {
 	c.Close()
 	c.(conn).Wait() //nolint:forcetypeassert // it is what session was given
 	if c, ok := c.(*longpoll.Conn); ok {
-		l.polls.remove(c, c.Info().Remote.Addr())
+		l.polls.remove(c, c.Remote)
 	}
 	l.counters.sessions.Add(-1)
 	l.serving.Done()

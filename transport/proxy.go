@@ -10,20 +10,12 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"bondy/transport/pipe"
+	"bondy/transport/web"
 )
 
-// proxied reports whether a connection from a must start with a PROXY header.
-func (l *Listener) proxied(a netip.Addr) bool {
-	for _, p := range l.cfg.ProxyProtocol {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// readProxyHeader takes the client's address from the PROXY header. A header
-// of type LOCAL, for connections of the proxy itself, leaves it as it is.
+// readProxyHeader takes the client's address from the PROXY header. One of type
+// LOCAL, for connections of the proxy itself, or of a loopback address leaves it as
+// it is.
 func readProxyHeader(p *pipe.Pipe, timeout time.Duration) error {
 	if err := p.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return err
@@ -38,9 +30,12 @@ func readProxyHeader(p *pipe.Pipe, timeout time.Duration) error {
 		return fmt.Errorf("read PROXY header: %w", err)
 	}
 	p.Unread(ahead)
+	client := p.Remote()
 	if src, ok := h.SourceAddr.(*net.TCPAddr); ok && !h.Command.IsLocal() {
-		a := src.AddrPort()
-		p.SetRemote(netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+		if a := src.AddrPort(); web.Remote(a.Addr().Unmap()) {
+			client = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		}
 	}
+	p.SetRemote(client)
 	return p.SetReadDeadline(time.Time{})
 }

@@ -1,20 +1,34 @@
 package transport
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"bondy/transport/web"
+)
 
 // Refusal is a reason for which a connection did not become a session.
 type Refusal string
 
 // The reasons counted.
 const (
-	RefusedFull        Refusal = "full"        // MaxConnections
-	RefusedAddress     Refusal = "address"     // MaxConnectionsPerAddress
-	RefusedProxy       Refusal = "proxy"       // PROXY header missing or malformed
-	RefusedTLS         Refusal = "tls"         // TLS handshake
-	RefusedHandshake   Refusal = "handshake"   // RawSocket or WebSocket handshake, open of long-poll
-	RefusedOrigin      Refusal = "origin"      // request of a page that may not
-	RefusedSubprotocol Refusal = "subprotocol" // none in common
+	RefusedFull        Refusal = "full"         // MaxConnections
+	RefusedAddress     Refusal = "address"      // MaxConnectionsPerAddress
+	RefusedRate        Refusal = "rate"         // MaxConnectionRate
+	RefusedAddressRate Refusal = "address_rate" // MaxConnectionRatePerAddress
+	RefusedProxy       Refusal = "proxy"        // PROXY header missing or malformed
+	RefusedTLS         Refusal = "tls"          // TLS handshake
+	RefusedHandshake   Refusal = "handshake"    // RawSocket or WebSocket handshake, open of long-poll
+	RefusedOrigin      Refusal = "origin"       // request of a page that may not
+	RefusedSubprotocol Refusal = "subprotocol"  // none in common
 )
+
+// err is how clients are told.
+func (r Refusal) err() error {
+	if r == RefusedRate || r == RefusedAddressRate {
+		return web.ErrTooFast
+	}
+	return web.ErrFull
+}
 
 // Stats is what a listener has counted since it was made.
 type Stats struct {
@@ -25,6 +39,7 @@ type Stats struct {
 	Hibernating       int64 // of the sessions, those that sleep now
 	Wakeups           int64 // how often one woke up
 	Refused           map[Refusal]int64
+	Forgotten         uint64 // addresses whose rate was forgotten for want of room
 	BytesIn, BytesOut int64
 }
 
@@ -37,7 +52,7 @@ type counters struct {
 func newCounters() *counters {
 	c := &counters{refused: map[Refusal]*atomic.Int64{}}
 	for _, r := range []Refusal{
-		RefusedFull, RefusedAddress, RefusedProxy, RefusedTLS, RefusedHandshake, RefusedOrigin, RefusedSubprotocol,
+		RefusedFull, RefusedAddress, RefusedRate, RefusedAddressRate, RefusedProxy, RefusedTLS, RefusedHandshake, RefusedOrigin, RefusedSubprotocol,
 	} {
 		c.refused[r] = new(atomic.Int64)
 	}
@@ -54,6 +69,7 @@ func (l *Listener) Stats() Stats {
 		Hibernating: l.shared.Asleep.Load(),
 		Wakeups:     l.shared.Wakeups.Load(),
 		Refused:     map[Refusal]int64{},
+		Forgotten:   l.arrivals.each.Evicted(),
 		BytesIn:     l.shared.BytesIn.Load(),
 		BytesOut:    l.shared.BytesOut.Load(),
 	}

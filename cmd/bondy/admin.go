@@ -40,8 +40,14 @@ func (a *adminSocket) do(ctx context.Context, method, target string) ([]byte, er
 	return resp.body, nil
 }
 
-// call has the realm's procedure answer and decodes its arguments.
-func (a *adminSocket) call(ctx context.Context, c *node.Call) ([]json.RawMessage, error) {
+// answer is what a procedure returned.
+type answer struct {
+	args   []json.RawMessage
+	kwargs map[string]json.RawMessage
+}
+
+// call has a procedure of the call's realm answer.
+func (a *adminSocket) call(ctx context.Context, c *node.Call) (*answer, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -57,15 +63,18 @@ func (a *adminSocket) call(ctx context.Context, c *node.Call) ([]json.RawMessage
 		}
 		return nil, refused
 	}
-	var answer node.Answer
-	if err := json.Unmarshal(resp.body, &answer); err != nil {
+	var got node.Answer
+	if err := json.Unmarshal(resp.body, &got); err != nil {
 		return nil, err
 	}
-	var args []json.RawMessage
-	if answer.Args != nil {
-		err = json.Unmarshal(answer.Args, &args)
+	out := &answer{}
+	if got.Args != nil {
+		err = json.Unmarshal(got.Args, &out.args)
 	}
-	return args, err
+	if err == nil && got.Kwargs != nil {
+		err = json.Unmarshal(got.Kwargs, &out.kwargs)
+	}
+	return out, err
 }
 
 type response struct {

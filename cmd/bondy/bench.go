@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -128,9 +127,6 @@ func payloadFlags(cmd *cobra.Command, size *int, structured *bool) {
 func (b *benchFlags) command(cmd *cobra.Command, runs int, scenario func() bench.Scenario) *cobra.Command {
 	b.flags(cmd, runs)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if b.output != "table" && b.output != "json" {
-			return fmt.Errorf("unknown output %q: use table or json", b.output)
-		}
 		for _, check := range []func() error{
 			func() error { return cobra.NoArgs(cmd, args) },
 			b.Validate,
@@ -169,10 +165,4 @@ func (b *benchFlags) show(w io.Writer, report *bench.Report) error {
 		return show(w, b.output, report, nil)
 	}
 	return report.WriteTable(w)
-}
-
-// terminal reports whether f is one.
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,64 +26,59 @@ type realmCommand struct {
 func (r *realmCommand) flags(cmd *cobra.Command) {
 	r.socket.flags(cmd)
 	outputFlag(cmd, &r.output)
-	cmd.Flags().StringVar(&r.realm, "realm", "realm1", "`URI` of the realm")
+	realmFlag(cmd, &r.realm)
+}
+
+func realmFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "realm", "realm1", "`URI` of the realm")
+}
+
+// ask has a procedure answer.
+func (r *realmCommand) ask(ctx context.Context, q *query) (*answer, error) {
+	c := &node.Call{Realm: q.realm, Procedure: q.procedure}
+	var err error
+	if c.Args, err = json.Marshal(q.args); err != nil {
+		return nil, err
+	}
+	if len(q.kwargs) > 0 {
+		if c.Kwargs, err = json.Marshal(q.kwargs); err != nil {
+			return nil, err
+		}
+	}
+	return r.socket.call(ctx, c)
 }
 
 // call has a procedure of the realm answer and decodes its one result into v.
 func (r *realmCommand) call(ctx context.Context, procedure string, v any, args ...any) error {
-	list, err := json.Marshal(append([]any{}, args...))
+	a, err := r.ask(ctx, &query{realm: wamp.URI(r.realm), procedure: wamp.URI(procedure), args: append([]any{}, args...)})
 	if err != nil {
 		return err
 	}
-	c := &node.Call{Realm: wamp.URI(r.realm), Procedure: wamp.URI(procedure), Args: list}
-	results, err := r.socket.call(ctx, c)
-	if err != nil || v == nil {
-		return err
-	}
-	if len(results) == 0 {
+	if len(a.args) == 0 {
 		return fmt.Errorf("%s answered nothing", procedure)
 	}
-	return json.Unmarshal(results[0], v)
+	return unmarshal(a.args[0], v)
 }
 
 // kind is a kind of thing that the Meta API lists.
 type kind struct {
 	name    string // wamp.NAME.list and so on
 	title   string
-	columns string
-	row     func(detail) string
-	count   string // procedure that counts its members, if it has any
-}
-
-// detail is what wamp.*.get says of one thing.
-type detail map[string]any
-
-func (d detail) text(key string) string {
-	switch v := d[key].(type) {
-	case nil:
-		return "-"
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	default:
-		return dash(fmt.Sprint(v))
-	}
-}
-
-func (d detail) transport(key string) string {
-	t, _ := d["transport"].(map[string]any)
-	return detail(t).text(key)
+	columns columns
+	mark    func(detail) // adds what only the table shows, if anything
+	filters []string     // members by which a list can be narrowed, and the flags for it
+	count   string       // procedure that counts its members, if it has any
 }
 
 func sessionCommand() *cobra.Command {
 	k := kind{
-		name: "session", title: "sessions", columns: "ID\tSTATE\tAUTHID\tAUTHROLE\tMETHOD\tTRANSPORT\tSERIALIZER\tPEER",
-		row: func(d detail) string {
-			state := "open"
+		name: "session", title: "sessions", filters: []string{"authid", "authrole"},
+		columns: "ID:session STATE:state AUTHID:authid AUTHROLE:authrole METHOD:authmethod TRANSPORT:transport.type SERIALIZER:transport.serializer PEER:transport.peername",
+		mark: func(d detail) {
+			d["state"] = "open"
 			if d["detached"] == true {
-				state = "detached"
+				d["state"] = "detached"
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d.text("session"), state, d.text("authid"), d.text("authrole"),
-				d.text("authmethod"), d.transport("type"), d.transport("serializer"), d.transport("peername"))
 		},
 	}
 	cmd := k.command("Show or end the sessions of a realm")
@@ -90,23 +88,18 @@ func sessionCommand() *cobra.Command {
 
 func registrationCommand() *cobra.Command {
 	k := kind{
-		name: "registration", title: "registrations", columns: "ID\tMATCH\tPROCEDURE\tINVOKE\tCALLEES\tCREATED",
-		row: func(d detail) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", d.text("id"), d.text("match"), d.text("uri"),
-				d.text("invoke"), d.text("count"), d.text("created"))
-		},
-		count: "wamp.registration.count_callees",
+		name: "registration", title: "registrations",
+		columns: "ID:id MATCH:match PROCEDURE:uri INVOKE:invoke CALLEES:count CREATED:created",
+		count:   "wamp.registration.count_callees",
 	}
 	return k.command("Show the procedures that are registered in a realm")
 }
 
 func subscriptionCommand() *cobra.Command {
 	k := kind{
-		name: "subscription", title: "subscriptions", columns: "ID\tMATCH\tTOPIC\tSUBSCRIBERS\tCREATED",
-		row: func(d detail) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", d.text("id"), d.text("match"), d.text("uri"), d.text("count"), d.text("created"))
-		},
-		count: "wamp.subscription.count_subscribers",
+		name: "subscription", title: "subscriptions",
+		columns: "ID:id MATCH:match TOPIC:uri SUBSCRIBERS:count CREATED:created",
+		count:   "wamp.subscription.count_subscribers",
 	}
 	return k.command("Show the topics that are subscribed to in a realm")
 }
@@ -119,33 +112,23 @@ func (k kind) command(short string) *cobra.Command {
 
 func (k kind) list() *cobra.Command {
 	var r realmCommand
+	only := make(map[string]*string, len(k.filters))
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the " + k.title,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ids, err := k.ids(cmd.Context(), &r)
+			maps.DeleteFunc(only, func(name string, _ *string) bool { return !cmd.Flags().Changed(name) })
+			all, more, err := k.members(cmd.Context(), &r, only)
 			if err != nil {
 				return err
-			}
-			more := len(ids) - r.limit
-			all := make([]detail, 0, min(len(ids), r.limit))
-			for _, id := range ids[:min(len(ids), r.limit)] {
-				if d, err := k.get(cmd.Context(), &r, id); err != nil {
-					return err
-				} else if d != nil {
-					all = append(all, d)
-				}
 			}
 			return show(cmd.OutOrStdout(), r.output, all, func(line printer) {
 				if len(all) == 0 {
 					line("no %s in realm %s", k.title, r.realm)
 					return
 				}
-				line("%s", k.columns)
-				for _, d := range all {
-					line("%s", k.row(d))
-				}
+				k.table(line, all...)
 				if more > 0 {
 					line("and %d more: see --limit", more)
 				}
@@ -154,7 +137,55 @@ func (k kind) list() *cobra.Command {
 	}
 	r.flags(cmd)
 	cmd.Flags().IntVar(&r.limit, "limit", 1000, "show at most `N`")
+	for _, name := range k.filters {
+		only[name] = cmd.Flags().String(name, "", "show only those with this `"+strings.ToUpper(name)+"`")
+	}
 	return cmd
+}
+
+func (k kind) table(line printer, list ...detail) {
+	if k.mark != nil {
+		for _, d := range list {
+			k.mark(d)
+		}
+	}
+	k.columns.table(line, list)
+}
+
+// members are those of the kind that have the values of only, up to the limit,
+// and how many there are beyond it.
+func (k kind) members(ctx context.Context, r *realmCommand, only map[string]*string) (all []detail, more int, err error) {
+	ids, err := k.ids(ctx, r)
+	if err != nil {
+		return nil, 0, err
+	}
+	all = []detail{}
+	for i, id := range ids {
+		if len(all) == r.limit && len(only) == 0 {
+			return all, len(ids) - i, nil // which needs no look at them
+		}
+		d, err := k.get(ctx, r, id)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case d == nil || !d.has(only):
+		case len(all) == r.limit:
+			more++
+		default:
+			all = append(all, d)
+		}
+	}
+	return all, more, nil
+}
+
+// has reports whether the members have these values.
+func (d detail) has(values map[string]*string) bool {
+	for name, v := range values {
+		if d[name] != *v {
+			return false
+		}
+	}
+	return true
 }
 
 func (k kind) show() *cobra.Command {
@@ -175,10 +206,7 @@ func (k kind) show() *cobra.Command {
 			if d == nil {
 				return fmt.Errorf("realm %s has no %s %d", r.realm, k.name, id)
 			}
-			return show(cmd.OutOrStdout(), r.output, d, func(line printer) {
-				line("%s", k.columns)
-				line("%s", k.row(d))
-			})
+			return show(cmd.OutOrStdout(), r.output, d, func(line printer) { k.table(line, d) })
 		},
 	}
 	r.flags(cmd)
@@ -208,7 +236,7 @@ func (k kind) get(ctx context.Context, r *realmCommand, id wamp.ID) (detail, err
 		if err := r.call(ctx, k.count, &n, id); err != nil {
 			return nil, unlessGone(err)
 		}
-		d["count"] = float64(n)
+		d["count"] = n
 	}
 	return d, nil
 }
@@ -227,28 +255,41 @@ func unlessGone(err error) error {
 
 func killCommand() *cobra.Command {
 	var r realmCommand
-	var reason, message string
+	var authid, reason, message string
 	cmd := &cobra.Command{
-		Use:   "kill ID",
-		Short: "End a session",
-		Args:  cobra.ExactArgs(1),
+		Use:   "kill [ID]",
+		Short: "End a session, or all of an authid",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if byAuthID := cmd.Flags().Changed("authid"); len(args) > 1 || byAuthID == (len(args) == 1) {
+				return errors.New("give the ID of a session, or --authid")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := parseID(args[0])
-			if err != nil {
+			q := &query{
+				realm: wamp.URI(r.realm), procedure: "wamp.session.kill_by_authid", args: []any{authid},
+				kwargs: map[string]any{"reason": reason, "message": message},
+			}
+			if len(args) == 1 {
+				id, err := parseID(args[0])
+				if err != nil {
+					return err
+				}
+				q.procedure, q.args = "wamp.session.kill", []any{id}
+			}
+			a, err := r.ask(cmd.Context(), q)
+			if err != nil || len(a.args) == 0 {
 				return err
 			}
-			kwargs, err := json.Marshal(map[string]string{"reason": reason, "message": message})
-			if err != nil {
+			var ended []wamp.ID
+			if err := json.Unmarshal(a.args[0], &ended); err != nil {
 				return err
 			}
-			_, err = r.socket.call(cmd.Context(), &node.Call{
-				Realm: wamp.URI(r.realm), Procedure: "wamp.session.kill",
-				Args: json.RawMessage(fmt.Sprintf("[%d]", id)), Kwargs: kwargs,
-			})
-			return err
+			return show(cmd.OutOrStdout(), r.output, ended, func(line printer) { line("sessions ended: %d", len(ended)) })
 		},
 	}
 	r.flags(cmd)
+	cmd.Flags().StringVar(&authid, "authid", "", "end all sessions of this `AUTHID`")
 	cmd.Flags().StringVar(&reason, "reason", string(wamp.CloseKilled), "`URI` that the client is told")
 	cmd.Flags().StringVar(&message, "message", "ended by the operator", "`TEXT` that the client is told")
 	return cmd

@@ -35,8 +35,8 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand(), uplinkCommand(), sessionCommand(), registrationCommand(), subscriptionCommand(), benchCommand(), pki.Command(os.Stdout)) //nolint:contextcheck // commands get ctx when they run
-	root.AddCommand(cli.Commands(os.Stdout, os.Stderr)...)                                                                                                                                                       //nolint:contextcheck // commands get ctx when they run
+	root.AddCommand(serveCommand(), versionCommand(), configCommand(), reloadCommand(), uplinkCommand(), sessionCommand(), registrationCommand(), subscriptionCommand(), auditCommand(), benchCommand(), migrateCommand(), pki.Command(os.Stdout)) //nolint:contextcheck // commands get ctx when they run
+	root.AddCommand(append(administration(), cli.Commands(os.Stdout, os.Stderr)...)...)                                                                                                                                                            //nolint:contextcheck // commands get ctx when they run
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	strict(root)
 	err := root.ExecuteContext(ctx)

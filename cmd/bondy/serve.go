@@ -41,26 +41,31 @@ func (s *source) load() (config.Config, error) {
 
 func serveCommand() *cobra.Command {
 	var src source
+	var secretFile string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the router",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), &src, cmd.ErrOrStderr())
+			return serve(cmd.Context(), &src, secretFile, cmd.ErrOrStderr())
 		},
 	}
 	src.flags(cmd)
+	cmd.Flags().StringVar(&secretFile, "admin-secret-file", "",
+		"where the first start writes the administrator's password (default: to the terminal, else admin-secret in the data directory)")
 	return cmd
 }
 
-func serve(ctx context.Context, src *source, stderr io.Writer) error {
+func serve(ctx context.Context, src *source, secretFile string, stderr io.Writer) error {
 	cfg, err := src.load()
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	level.Set(node.Level(cfg.Log.Level))
+	secret := adminSecret{file: secretFile, data: cfg.DataDir, stderr: stderr}
 	opts := node.Options{
+		Secret: secret.deliver,
 		Version: version, Level: level, Log: node.NewLog(stderr, cfg.Log.Format, level), Notify: notify,
 	}
 	node.LimitMemory(&cfg, opts.Log)

@@ -3,11 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,29 +113,6 @@ func uplinks(cmd *cobra.Command, socket *adminSocket) ([]node.UplinkStatus, erro
 	return out, json.Unmarshal(body, &out)
 }
 
-func outputFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "output", "table", "`FORMAT`: table or json")
-}
-
-// printer writes a line of a table.
-type printer func(format string, args ...any)
-
-// show prints v as JSON, or as the table that the function writes.
-func show(to io.Writer, format string, v any, table func(printer)) error {
-	switch format {
-	case "json":
-		e := json.NewEncoder(to)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	case "table":
-		w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-		table(func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }) // Flush has the error
-		return w.Flush()
-	default:
-		return fmt.Errorf("unknown output %q: use table or json", format)
-	}
-}
-
 func ago(t time.Time) string { return time.Since(t).Round(time.Second).String() }
 
 func rtt(u node.UplinkStatus) string {
@@ -145,11 +120,4 @@ func rtt(u node.UplinkStatus) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f ms", u.RTT)
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

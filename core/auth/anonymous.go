@@ -15,7 +15,7 @@ type anonymous struct {
 func (anonymous) usable(*Request) error { return nil }
 
 func (a anonymous) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	if d := a.policy.decide(SubjectAnonymous, nil, MethodAnonymous, req.Remote.Addr()); !d.Allowed {
+	if d := a.policy.decide(SubjectAnonymous, nil, MethodAnonymous, req.from()); !d.Allowed {
 		return nil, nil, barred(d.Reason)
 	}
 	return &Identity{
@@ -24,5 +24,6 @@ func (a anonymous) begin(_ context.Context, req *Request) (*Identity, *Exchange,
 		AuthMethod:   MethodAnonymous,
 		AuthProvider: provider,
 		Roles:        a.roles,
+		Groups:       a.roles,
 	}, nil, nil
 }

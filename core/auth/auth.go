@@ -52,8 +52,12 @@ type Request struct {
 	// Session is the id that the session will have.
 	Session wamp.ID
 	Realm   wamp.URI
-	// AuthID and AuthRole are the client's wishes; empty when it has none.
-	AuthID, AuthRole string
+	// AuthID is who the client says it is, by name or alias; may be empty.
+	AuthID string
+	// Roles are those that it wants to have alone of all that it holds: a user its
+	// name and its groups, others the groups that came with their credential. None,
+	// "all", "default" or an empty name in it means everything.
+	Roles []string
 	// Methods is HELLO.Details.authmethods in the client's order; empty means
 	// anonymous.
 	Methods []string
@@ -61,6 +65,8 @@ type Request struct {
 	Extra wamp.Dict
 	// Remote is the client's address, invalid on unix sockets.
 	Remote netip.AddrPort
+	// Proxied says that a proxy reported Remote: nobody is trusted for it.
+	Proxied bool
 	// TLS is nil on plain connections.
 	TLS *tls.ConnectionState
 }
@@ -69,8 +75,15 @@ type Request struct {
 // be shared.
 type Identity struct {
 	AuthID, AuthRole, AuthMethod, AuthProvider string
-	// Roles are the names whose grants the session has, for rbac: the user
-	// and its groups, or the one role that the client asked for.
+	// Principal is the user; nil for anonymous clients and for others who have no
+	// user here.
+	Principal *Principal
+	// Groups are roles that came with the credential, of who has no Principal.
+	Groups []string
+	// Narrow are the roles that the client wants to have alone; nil for all.
+	Narrow []string
+	// Roles are what WELCOME shows: Narrow, or the user and its groups as they
+	// were at login, or Groups.
 	Roles []string
 	// Extra is WELCOME.Details.authextra; may be nil.
 	Extra wamp.Dict
@@ -85,28 +98,32 @@ type Authenticator struct {
 	methods map[string]method
 	offered []string
 	dynamic map[string]wamp.URI
-	dir     *directory
+	people  *people
+	tickets bool // signed ones are accepted
 	guard   *Guard
 }
 
-// New makes the Authenticator of one realm. It derives no keys, so that a
-// realm of many users starts as fast as an empty one. The error is that of
-// Config.Validate.
+// New makes the Authenticator of one realm. It derives no keys, and with a
+// Directory its cost does not depend on the number of users. The error is that
+// of Config.Validate.
 func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if cfg.SecurityDisabled {
-		cfg.Users, cfg.Sources = nil, nil
+		cfg.Users, cfg.Sources, cfg.Directory = nil, nil, nil
 	}
 	key := slices.Clone(cfg.Key)
 	if len(key) == 0 {
 		key = make([]byte, KeySize)
 		_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
 	}
-	dir, err := newDirectory(&cfg, key)
-	if err != nil {
-		return nil, err
+	dir := cfg.Directory
+	if dir == nil {
+		dir = newStatic(key, cfg.Users)
+	}
+	p := &people{
+		realm: realm{key: key, iterations: cmp.Or(cfg.Iterations, DefaultIterations)}, dir: dir, policy: newPolicy(&cfg),
 	}
 	gate := cfg.Gate
 	if gate == nil {
@@ -114,31 +131,37 @@ func New(cfg Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		methods: make(map[string]method), offered: cfg.methods(), dynamic: maps.Clone(cfg.Dynamic),
-		dir: dir, guard: cfg.Guard,
+		people: p, tickets: cfg.Tickets != nil, guard: cfg.Guard,
 	}
 	v := newVault(gate)
 	for _, name := range a.offered {
-		a.methods[name] = newMethod(name, &cfg, dir, v)
+		a.methods[name] = newMethod(name, &cfg, p, v)
 	}
 	return a, nil
 }
 
 // newMethod makes a method by its name.
-func newMethod(name string, cfg *Config, dir *directory, v *vault) method {
-	var users finder = dir
+func newMethod(name string, cfg *Config, p *people, v *vault) method {
+	var users finder = p
 	procedure, asks := cfg.Dynamic[name]
-	ask := newDynamic(dir, cfg.Caller, procedure)
+	ask := newDynamic(p, cfg.Caller, procedure)
 	if asks {
 		users = ask
 	}
 	switch name {
 	case MethodTrust:
-		return trust{dir: dir}
+		return trust{dir: p}
 	case MethodPassword, MethodTicket:
 		if asks {
 			return dynamicTicket{name: name, dir: ask}
 		}
-		return password{name: name, dir: users, vault: v, upgrade: cfg.Upgrade, renewed: new(sync.Map)}
+		m := password{name: name, dir: users, vault: v}
+		if name == MethodPassword {
+			m.upgrade, m.renewed = cfg.Upgrade, new(sync.Map)
+		} else {
+			m.tickets = cfg.Tickets
+		}
+		return m
 	case MethodWAMPCRA:
 		return &wampcra{dir: users, vault: v}
 	case MethodSCRAM:
@@ -148,15 +171,15 @@ func newMethod(name string, cfg *Config, dir *directory, v *vault) method {
 			return &cryptosign{dir: ask, router: cfg.RouterKey}
 		}
 		if len(cfg.Trustroots) > 0 {
-			users = &chained{directory: dir, roots: slices.Clone(cfg.Trustroots), gate: v.gate}
+			users = &chained{people: p, roots: slices.Clone(cfg.Trustroots), gate: v.gate}
 		}
-		return &cryptosign{dir: users, owner: dir.owner, router: cfg.RouterKey}
+		return &cryptosign{dir: users, owner: p.owner, router: cfg.RouterKey}
 	case MethodTLS:
-		return certificate{name: cfg.CertName, dir: dir}
+		return certificate{name: cfg.CertName, dir: p}
 	case MethodJWT:
-		return &token{dir: dir, issuers: slices.Clone(cfg.Issuers)}
+		return &token{dir: p, issuers: slices.Clone(cfg.Issuers)}
 	default:
-		return anonymous{policy: dir.policy, roles: []string{MethodAnonymous}}
+		return anonymous{policy: p.policy, roles: []string{MethodAnonymous}}
 	}
 }
 

@@ -97,7 +97,7 @@ func TestAnonymous(t *testing.T) {
 		{},
 		{Methods: []string{"anonymous"}},
 		{Methods: []string{"telepathy", "anonymous"}},
-		{Methods: []string{"anonymous", "ticket"}, AuthID: "joe", AuthRole: "admin"},
+		{Methods: []string{"anonymous", "ticket"}, AuthID: "joe", Roles: []string{"admin"}},
 		{Methods: []string{"ticket", "anonymous"}}, // ticket needs an authid
 	} {
 		id, x, err := a.Begin(t.Context(), req)
@@ -172,7 +172,7 @@ func TestLogin(t *testing.T) {
 			{"peter", "peter", "s3cret-cra", "peter", []string{"peter"}, ""},
 			{"loner", "", "s3cret-loner", "loner", []string{"loner"}, ""},
 			{"joe", "operator", "s3cret-ticket", "", nil, wamp.ErrNoSuchRole},
-			{"joe", "all", "s3cret-ticket", "", nil, wamp.ErrNoSuchRole},
+			{"joe", "all", "s3cret-ticket", "user", []string{"joe", "user"}, ""},
 			{"joe", "anonymous", "s3cret-ticket", "", nil, wamp.ErrNoSuchRole},
 			{"joe", "operator", "wrong", "", nil, wamp.ErrAuthenticationDenied},
 			{"joe", "", "s3cret-ticketx", "", nil, wamp.ErrAuthenticationDenied},
@@ -184,7 +184,7 @@ func TestLogin(t *testing.T) {
 			{"keyless", "", "", "", nil, wamp.ErrAuthenticationDenied},
 			{"nobody", "", "", "", nil, wamp.ErrAuthenticationDenied},
 		} {
-			x := begin(t, a, auth.Request{AuthID: tc.authid, AuthRole: tc.authrole, Methods: []string{method}})
+			x := begin(t, a, auth.Request{AuthID: tc.authid, Roles: []string{tc.authrole}, Methods: []string{method}})
 			id, err := x.Finish(t.Context(), answer(t, tc.secret, x), nil)
 			if uri(err) != tc.err || (err == nil) != (tc.err == "") || (id == nil) != (err != nil) {
 				t.Errorf("%s %+v: %+v, %v", method, tc, id, err)
@@ -207,7 +207,7 @@ func TestHelloThatNoMethodCanUse(t *testing.T) {
 		}{
 			{auth.Request{}, wamp.ErrAuthenticationDenied},
 			{auth.Request{AuthID: strings.Repeat("x", auth.MaxName+1)}, wamp.ErrAuthenticationDenied},
-			{auth.Request{AuthID: "joe", AuthRole: strings.Repeat("x", auth.MaxName+1)}, wamp.ErrNoSuchRole},
+			{auth.Request{AuthID: "joe", Roles: []string{strings.Repeat("x", auth.MaxName+1)}}, wamp.ErrNoSuchRole},
 		} {
 			tc.req.Methods = []string{method}
 			if id, x, err := a.Begin(t.Context(), tc.req); id != nil || x != nil || uri(err) != tc.want {
@@ -222,7 +222,7 @@ func TestChallenge(t *testing.T) {
 	if x := begin(t, a, auth.Request{AuthID: "joe", Methods: []string{"ticket"}}); x.Challenge == nil || len(x.Challenge) != 0 {
 		t.Errorf("ticket challenge %v, want an empty dict", x.Challenge)
 	}
-	req := auth.Request{Session: 3251278072152162, AuthID: "peter", AuthRole: "operator", Methods: []string{"wampcra"}}
+	req := auth.Request{Session: 3251278072152162, AuthID: "peter", Roles: []string{"operator"}, Methods: []string{"wampcra"}}
 	x, again := begin(t, a, req), begin(t, a, req)
 	text, _ := x.Challenge["challenge"].(string)
 	if text == again.Challenge["challenge"] {
@@ -281,7 +281,7 @@ func FuzzFinish(f *testing.F) {
 	f.Add("wampcra", "joe", "gir1mSx+deCDUV7wRM5SGIn/+R/ClqLZuH4m7FJeBVI=")
 	f.Add("wampcra", "nobody", "bm90aGluZw==")
 	f.Fuzz(func(t *testing.T, method, authid, signature string) {
-		_, x, err := a.Begin(t.Context(), auth.Request{AuthID: authid, AuthRole: "user", Methods: []string{method}})
+		_, x, err := a.Begin(t.Context(), auth.Request{AuthID: authid, Roles: []string{"user"}, Methods: []string{method}})
 		if err != nil || x == nil {
 			return
 		}

@@ -9,18 +9,37 @@ import (
 
 // BenchmarkNew is the start of a realm with 100,000 users.
 func BenchmarkNew(b *testing.B) {
+	d, err := auth.Static(nil, many(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		newAuth(b, auth.Config{Methods: []string{auth.MethodSCRAM}, Directory: d})
+	}
+}
+
+// BenchmarkStatic makes a directory of 100,000 users.
+func BenchmarkStatic(b *testing.B) {
+	users := many(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := auth.Static(nil, users); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func many(b *testing.B) (users []auth.User) {
+	b.Helper()
 	verifier, err := auth.NewVerifier(make([]byte, auth.KeySize), "x", "s3cret")
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg := auth.Config{Methods: []string{auth.MethodSCRAM}}
 	for i := range 100_000 {
-		cfg.Users = append(cfg.Users, auth.User{Name: fmt.Sprint("user", i), Verifier: verifier, Groups: []string{"user"}})
+		users = append(users, auth.User{Name: fmt.Sprint("user", i), Verifier: verifier, Groups: []string{"user"}})
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		newAuth(b, cfg)
-	}
+	return users
 }
 
 // BenchmarkSCRAM is a login that fails.

@@ -69,7 +69,7 @@ func (m certificate) begin(ctx context.Context, req *Request) (*Identity, *Excha
 	if authid == "" && len(names) == 1 {
 		authid = names[0]
 	}
-	c, err := m.dir.find(ctx, req, authid, MethodTLS, func(*account) string { return "" })
+	c, err := m.dir.find(ctx, req, authid, MethodTLS, lacksNothing)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,8 +30,10 @@ type Config struct {
 	// Methods are the methods on offer; empty means cryptosign, wampcra and
 	// ticket.
 	Methods []string
-	// Users may log in.
-	Users []User
+	// Directory has the users who may log in; Users are for realms whose users do
+	// not change, and make one of them.
+	Directory Directory
+	Users     []User
 	// Sources say who may use which method from where; without any, everybody
 	// may use what is on offer from everywhere, but trust.
 	Sources []Source
@@ -55,6 +57,9 @@ type Config struct {
 	CertName CertName
 	// Issuers are those whose tokens MethodJWT accepts.
 	Issuers []Issuer
+	// Tickets judges the signed tickets that MethodTicket takes beside passwords;
+	// nil takes none.
+	Tickets Tickets
 	// Dynamic names, by method, the procedures that decide in place of Users
 	// in ticket, password, wampcra, wamp-scram and cryptosign; Caller calls
 	// them.
@@ -129,6 +134,9 @@ func (c *Config) Validate() error {
 		case !c.Dynamic[m].Valid(wamp.MatchExact, false):
 			return fmt.Errorf("dynamic.%s: %q is not a valid URI", m, c.Dynamic[m])
 		}
+	}
+	if c.Directory != nil && len(c.Users) > 0 {
+		return errors.New("users: there is a directory of users already")
 	}
 	return validateUsers(c.Users)
 }

@@ -70,6 +70,12 @@ func (c *Credential) Validate() error {
 	return c.cost().validate()
 }
 
+// same tells whether two are made of the same parts; both may be nil.
+func (c *Credential) same(o *Credential) bool {
+	return c == o || c != nil && o != nil && c.cost() == o.cost() && bytes.Equal(c.Salt, o.Salt) &&
+		bytes.Equal(c.StoredKey, o.StoredKey) && bytes.Equal(c.ServerKey, o.ServerKey)
+}
+
 // String hides the keys.
 func (c *Credential) String() string { return redacted }
 

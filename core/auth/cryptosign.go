@@ -85,8 +85,8 @@ func (s *cryptosign) begin(ctx context.Context, req *Request) (*Identity, *Excha
 	if s.owner != nil {
 		authid = cmp.Or(authid, s.owner(key))
 	}
-	c, err := s.dir.find(ctx, req, authid, MethodCryptosign, func(a *account) string {
-		if !slices.ContainsFunc(a.Keys, func(k ed25519.PublicKey) bool { return k.Equal(key) }) {
+	c, err := s.dir.find(ctx, req, authid, MethodCryptosign, func(u *User) string {
+		if !slices.ContainsFunc(u.Keys, func(k ed25519.PublicKey) bool { return k.Equal(key) }) {
 			return "not a key of the user's"
 		}
 		return ""

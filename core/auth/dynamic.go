@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -30,7 +31,7 @@ const dynamicProvider = "dynamic"
 //
 //	procedure(realm, authid, details)
 //
-// where details has authmethod, authrole, authextra, session, remote, and for
+// where details has authmethod, authrole (several with commas), authextra, session, remote, and for
 // ticket and password what the client sent as ticket. An error refuses the
 // client. The result is the role, which is enough for ticket and password, or
 // a dict with
@@ -57,7 +58,7 @@ type dynamic struct {
 // is turned away with wamp.ErrUnavailable.
 const dynamicCalls = 128
 
-func newDynamic(dir *directory, caller Caller, procedure wamp.URI) *dynamic {
+func newDynamic(dir *people, caller Caller, procedure wamp.URI) *dynamic {
 	return &dynamic{
 		realm: dir.realm, policy: dir.policy, caller: caller, procedure: procedure,
 		calls: semaphore.NewWeighted(dynamicCalls),
@@ -66,13 +67,13 @@ func newDynamic(dir *directory, caller Caller, procedure wamp.URI) *dynamic {
 
 // answer is what a procedure said.
 type answer struct {
-	account
+	User
 	role  string
 	extra wamp.Dict
 }
 
-func (d *dynamic) find(ctx context.Context, req *Request, authid, method string, lacks func(*account) string) (*candidate, error) {
-	if !d.policy.possible(method, req.Remote.Addr()) {
+func (d *dynamic) find(ctx context.Context, req *Request, authid, method string, lacks func(*User) string) (*candidate, error) {
+	if !d.policy.possible(method, req.from()) {
 		return nil, barred("no source allows " + method + " from this address")
 	}
 	a, err := d.ask(ctx, req, authid, method, nil)
@@ -80,27 +81,36 @@ func (d *dynamic) find(ctx context.Context, req *Request, authid, method string,
 		return nil, err
 	}
 	if err != nil {
-		a = &answer{role: req.AuthRole}
+		a = &answer{}
 	}
-	c := d.candidate(req, authid, method, dynamicProvider, []string{a.role})
-	c.identity.Extra, c.shape, c.genuine, c.fresh = a.extra, &a.account, err == nil, true
+	c := d.answered(req, authid, method, a)
+	c.fresh = true
+	c.face.role = method // the challenge must not tell whether there is a role
+	if parsed := c.take(&a.User, err == nil); err == nil {
+		err = parsed
+	}
 	if err != nil {
 		c.flaw = err.Error()
 	} else {
 		c.flaw = d.flaw(req, authid, method, a, lacks)
 	}
-	if method == MethodWAMPCRA { // the challenge must not tell whether there is a role
-		c.face = MethodWAMPCRA
-	}
 	return c, nil
 }
 
+// answered is the candidate of an answer.
+func (d *dynamic) answered(req *Request, authid, method string, a *answer) *candidate {
+	roles := []string{a.role}
+	return d.candidate(req, Identity{
+		AuthID: authid, AuthMethod: method, AuthProvider: dynamicProvider, Extra: a.extra, Groups: roles,
+	}, roles)
+}
+
 // flaw is why an answer does not let the client in.
-func (d *dynamic) flaw(req *Request, authid, method string, a *answer, lacks func(*account) string) string {
-	if decision := d.policy.decide(authid, []string{a.role}, method, req.Remote.Addr()); !decision.Allowed {
+func (d *dynamic) flaw(req *Request, authid, method string, a *answer, lacks func(*User) string) string {
+	if decision := d.policy.decide(authid, []string{a.role}, method, req.from()); !decision.Allowed {
 		return decision.Reason
 	}
-	return lacks(&a.account)
+	return lacks(&a.User)
 }
 
 // ask calls the procedure.
@@ -115,8 +125,8 @@ func (d *dynamic) ask(ctx context.Context, req *Request, authid, method string, 
 		"authmethod": method, "session": int64(req.Session), //nolint:gosec // ids have 53 bits
 		"authextra": map[string]any(req.Extra),
 	}
-	if req.AuthRole != "" {
-		details["authrole"] = req.AuthRole
+	if asked := req.asked(); len(asked) > 0 {
+		details["authrole"] = strings.Join(asked, ",")
 	}
 	if req.Remote.IsValid() {
 		details["remote"] = req.Remote.String()
@@ -214,11 +224,7 @@ func (a *answer) readSecret(d wamp.Dict) error {
 	if err != nil {
 		return errors.New("secret: with a salt it must be base64")
 	}
-	v, err := ImportVerifier(salt, int(iterations), key)
-	if err != nil {
-		return err
-	}
-	a.cra, err = parseVerifier(v)
+	a.Verifier, err = ImportVerifier(salt, int(iterations), key)
 	return err
 }
 
@@ -230,7 +236,7 @@ type dynamicTicket struct {
 }
 
 func (m dynamicTicket) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	if !m.dir.policy.possible(m.name, req.Remote.Addr()) {
+	if !m.dir.policy.possible(m.name, req.from()) {
 		return nil, nil, barred("no source allows " + m.name + " from this address")
 	}
 	return nil, &Exchange{
@@ -246,9 +252,8 @@ func (m dynamicTicket) begin(_ context.Context, req *Request) (*Identity, *Excha
 			case err != nil:
 				return nil, denied(err.Error())
 			}
-			c := m.dir.candidate(req, req.AuthID, m.name, dynamicProvider, []string{a.role})
-			c.identity.Extra = a.extra
-			c.flaw = m.dir.flaw(req, req.AuthID, m.name, a, func(*account) string { return "" })
+			c := m.dir.answered(req, req.AuthID, m.name, a)
+			c.flaw = m.dir.flaw(req, req.AuthID, m.name, a, lacksNothing)
 			return c.admit(true)
 		},
 	}, nil

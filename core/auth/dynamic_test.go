@@ -79,7 +79,7 @@ func TestDynamicTicket(t *testing.T) {
 			}
 		}
 	}
-	x := begin(t, a, auth.Request{AuthID: "ann", AuthRole: "admin", Methods: []string{"ticket"}})
+	x := begin(t, a, auth.Request{AuthID: "ann", Roles: []string{"admin"}, Methods: []string{"ticket"}})
 	if _, err := x.Finish(t.Context(), "role", nil); uri(err) != wamp.ErrNoSuchRole {
 		t.Errorf("another role than the procedure gives: %v", err)
 	}

@@ -27,6 +27,7 @@ const (
 type Gate struct {
 	slots, memory *semaphore.Weighted
 	waiting       atomic.Int64
+	turnedAway    atomic.Uint64
 }
 
 // NewGate makes a gate for n computations at once, which together use at most
@@ -44,6 +45,9 @@ func (g *Gate) Enter(ctx context.Context) error { return g.wait(ctx, g.slots, 1)
 
 // Leave gives a place back.
 func (g *Gate) Leave() { g.slots.Release(1) }
+
+// TurnedAway is how many found too many others waiting.
+func (g *Gate) TurnedAway() uint64 { return g.turnedAway.Load() }
 
 // Do runs f with a place and that many bytes of memory; errors are as for
 // Enter, and f did not run then.
@@ -67,6 +71,7 @@ func (g *Gate) wait(ctx context.Context, s *semaphore.Weighted, n int64) error {
 	}
 	defer g.waiting.Add(-1)
 	if g.waiting.Add(1) > gateWaiting {
+		g.turnedAway.Add(1)
 		return errBusy
 	}
 	if s.Acquire(ctx, n) != nil {

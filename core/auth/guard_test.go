@@ -222,6 +222,9 @@ func TestGateTurnsAway(t *testing.T) {
 		if err := g.Enter(ctx); uri(err) != wamp.ErrUnavailable {
 			t.Errorf("one more than may wait: %v", err)
 		}
+		if n := g.TurnedAway(); n != 1 {
+			t.Errorf("%d were turned away, want 1", n)
+		}
 		cancel()
 		for range auth.GateWaiting {
 			if err := <-done; !errors.Is(err, context.Canceled) {

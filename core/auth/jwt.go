@@ -114,14 +114,14 @@ func (i *Issuer) algorithms() []jose.SignatureAlgorithm {
 // need not be a user of the realm: the claims say who it is and which groups
 // it has, and the identity ends with the token.
 type token struct {
-	dir     *directory
+	dir     *people
 	issuers []Issuer
 }
 
 func (m *token) usable(req *Request) error { return bounded(req) }
 
 func (m *token) begin(_ context.Context, req *Request) (*Identity, *Exchange, error) {
-	from := req.Remote.Addr()
+	from := req.from()
 	if !m.dir.policy.possible(MethodJWT, from) {
 		return nil, nil, barred("no source allows jwt from this address")
 	}
@@ -218,7 +218,7 @@ func (m *token) candidate(req *Request, i *Issuer, std *jwt.Claims, claims map[s
 	if err := validName(authid); name == "" || err != nil {
 		return nil, errors.New("the token names nobody")
 	}
-	if m.dir.users[authid] != nil {
+	if m.dir.has(authid) {
 		return nil, errors.New("the token names a user of the realm")
 	}
 	if req.AuthID != "" && req.AuthID != authid {
@@ -228,15 +228,12 @@ func (m *token) candidate(req *Request, i *Issuer, std *jwt.Claims, claims map[s
 	if len(roles) == 0 {
 		return nil, errors.New("the token gives no group")
 	}
-	if d := m.dir.policy.decide(authid, roles, MethodJWT, req.Remote.Addr()); !d.Allowed {
+	if d := m.dir.policy.decide(authid, roles, MethodJWT, req.from()); !d.Allowed {
 		return nil, errors.New(d.Reason)
 	}
-	c := m.dir.candidate(req, authid, MethodJWT, i.Issuer, roles)
-	if req.AuthRole == "" {
-		c.identity.AuthRole = roles[0]
-	}
-	c.identity.Expires = std.Expiry.Time()
-	return c, nil
+	return m.dir.candidate(req, Identity{
+		AuthID: authid, AuthMethod: MethodJWT, AuthProvider: i.Issuer, Groups: roles, Expires: std.Expiry.Time(),
+	}, roles), nil
 }
 
 // groups are those that the claims give, each once.

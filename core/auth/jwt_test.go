@@ -146,11 +146,11 @@ func TestJWT(t *testing.T) {
 			t.Errorf("%s: %+v", alg, id)
 		}
 	}
-	x := begin(t, a, auth.Request{AuthRole: "operator", Methods: []string{auth.MethodJWT}})
+	x := begin(t, a, auth.Request{Roles: []string{"operator"}, Methods: []string{auth.MethodJWT}})
 	if id, err := x.Finish(t.Context(), i.token(t, jose.ES256, nil, claims()), nil); err != nil || !slices.Equal(id.Roles, []string{"operator"}) {
 		t.Errorf("a narrower role: %+v, %v", id, err)
 	}
-	x = begin(t, a, auth.Request{AuthRole: "administrator", Methods: []string{auth.MethodJWT}})
+	x = begin(t, a, auth.Request{Roles: []string{"administrator"}, Methods: []string{auth.MethodJWT}})
 	if _, err := x.Finish(t.Context(), i.token(t, jose.ES256, nil, claims()), nil); uri(err) != wamp.ErrNoSuchRole {
 		t.Errorf("a role that the claims do not give: %v", err)
 	}

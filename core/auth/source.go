@@ -94,6 +94,18 @@ func (s *Source) validate() error {
 	return nil
 }
 
+// origin is from where a client comes.
+type origin struct {
+	addr    netip.Addr
+	proxied bool
+}
+
+// from is the origin of a request. IPv4 inside IPv6 is IPv4, and zones count for
+// nothing.
+func (req *Request) from() origin {
+	return origin{addr: req.Remote.Addr().Unmap().WithZone(""), proxied: req.Proxied}
+}
+
 // policy decides by sources. Without any, what the realm offers may be used by
 // everybody from everywhere, but trust by nobody.
 type policy struct {
@@ -126,11 +138,11 @@ func newPolicy(cfg *Config) *policy {
 }
 
 // covers tells whether the rule is about a method used from an address.
-func (r rule) covers(method string, from netip.Addr) bool {
+func (r rule) covers(method string, from origin) bool {
 	if len(r.Methods) == 0 && method == MethodTrust || len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
 		return false
 	}
-	return !r.prefix.IsValid() || r.prefix.Contains(from)
+	return !r.prefix.IsValid() || r.prefix.Contains(from.addr)
 }
 
 // Kinds of subjects, less specific ones first.
@@ -141,18 +153,20 @@ const (
 )
 
 // decide judges a user; the name of anonymous clients is SubjectAnonymous.
-func (p *policy) decide(name string, groups []string, method string, from netip.Addr) Decision {
+func (p *policy) decide(name string, groups []string, method string, from origin) Decision {
 	d := Decision{Method: method}
 	switch {
 	case !slices.Contains(p.offered, method):
 		d.Reason = "the realm does not offer " + method
+		return d
+	case method == MethodTrust && from.proxied:
+		d.Reason = "nobody is trusted whose address a proxy reports"
 		return d
 	case p.open:
 		d.Allowed = method != MethodTrust
 		d.Reason = "the realm has no sources, which allows every method but trust"
 		return d
 	}
-	from = from.Unmap().WithZone("")
 	var best rule
 	bestRank := -1
 	consider := func(subject string, kind int) {
@@ -186,8 +200,7 @@ func (p *policy) decide(name string, groups []string, method string, from netip.
 }
 
 // possible tells whether anybody may use a method from an address.
-func (p *policy) possible(method string, from netip.Addr) bool {
-	from = from.Unmap().WithZone("")
+func (p *policy) possible(method string, from origin) bool {
 	for _, rules := range p.by {
 		for _, r := range rules {
 			if !r.Deny && r.covers(method, from) {
@@ -215,32 +228,20 @@ func (r rule) rank(kind int) int {
 }
 
 // Explain tells, for every method that the realm offers, whether a user may
-// use it from an address and why; the invalid address is a unix socket. The
-// name is an authid, or SubjectAnonymous. It is for operators: unlike a login
-// it tells whether the user exists.
-func (a *Authenticator) Explain(name string, from netip.Addr) []Decision {
+// use it from an address and why; the invalid address is a unix socket, and
+// proxied says that a proxy reports the address. The name is an authid, or
+// SubjectAnonymous. It is for operators: unlike a login it tells whether the user
+// exists.
+func (a *Authenticator) Explain(name string, addr netip.Addr, proxied bool) []Decision {
+	from := (&Request{Remote: netip.AddrPortFrom(addr, 0), Proxied: proxied}).from()
+	u, known := a.people.dir.User(name)
+	if known {
+		name = u.Name
+	}
 	var out []Decision
-	u := a.dir.users[name]
 	for _, method := range a.offered {
-		anonymous := method == MethodAnonymous
-		var groups []string
-		if u != nil {
-			groups = u.Groups
-		}
-		d := a.dir.policy.decide(name, groups, method, from)
-		lack := ""
-		switch {
-		case anonymous != (name == SubjectAnonymous):
-			lack = "anonymous clients use anonymous, users do not"
-		case anonymous || a.elsewhere(method):
-		case u == nil:
-			lack = "the realm has no such user"
-		case u.Disabled:
-			lack = "the user is disabled"
-		default:
-			lack = u.lacks(method)
-		}
-		if d.Allowed && lack != "" {
+		d := a.people.policy.decide(name, u.Groups, method, from)
+		if lack := a.lacks(&u, known, name, method); d.Allowed && lack != "" {
 			d.Allowed, d.Reason = false, lack
 		}
 		out = append(out, d)
@@ -248,17 +249,33 @@ func (a *Authenticator) Explain(name string, from netip.Addr) []Decision {
 	return out
 }
 
-// lacks is what an account needs for a method and does not have.
-func (a *account) lacks(method string) string {
+// lacks is what somebody needs for a method and does not have.
+func (a *Authenticator) lacks(u *User, known bool, name, method string) string {
+	anonymous := method == MethodAnonymous
+	switch {
+	case anonymous != (name == SubjectAnonymous):
+		return "anonymous clients use anonymous, users do not"
+	case anonymous || a.elsewhere(method):
+		return ""
+	case !known:
+		return "the realm has no such user"
+	case u.Disabled && u.AuthRealm != "":
+		return "the user is disabled, here or in the realm " + string(u.AuthRealm)
+	case u.Disabled:
+		return "the user is disabled"
+	}
 	switch method {
-	case MethodTicket, MethodPassword, MethodSCRAM:
-		return lacksPassword(a)
-	case MethodWAMPCRA:
-		return lacksSecret(a)
-	case MethodCryptosign:
-		if len(a.Keys) == 0 {
-			return "user without authorized keys"
+	case MethodTicket:
+		if a.tickets {
+			return "" // a signed one needs nothing else
 		}
+		return lacksPassword(u)
+	case MethodPassword, MethodSCRAM:
+		return lacksPassword(u)
+	case MethodWAMPCRA:
+		return lacksSecret(u)
+	case MethodCryptosign:
+		return lacksKeys(u)
 	}
 	return ""
 }

@@ -143,7 +143,7 @@ func TestExplain(t *testing.T) {
 	a := newAuth(t, cfg)
 	explain := func(a *auth.Authenticator, name, addr string) map[string]auth.Decision {
 		out := make(map[string]auth.Decision)
-		for _, d := range a.Explain(name, from(addr).Addr()) {
+		for _, d := range a.Explain(name, from(addr).Addr(), false) {
 			if d.Reason == "" {
 				t.Errorf("%s for %s: no reason", d.Method, name)
 			}

@@ -233,3 +233,34 @@ func TestChannelBinding(t *testing.T) {
 		}
 	}
 }
+
+// FuzzClientCertificate reads the names of certificates that a listener let pass.
+func FuzzClientCertificate(f *testing.F) {
+	id, err := url.Parse("spiffe://example.com/joe")
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := issue(f, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "joe"}, DNSNames: []string{"joe"}, EmailAddresses: []string{"joe"}, URIs: []*url.URL{id},
+	}, nil)
+	f.Add(c.Certificate[0])
+	var all []*auth.Authenticator
+	for _, name := range []auth.CertName{auth.CertCommonName, auth.CertDNS, auth.CertEmail, auth.CertURI} {
+		cfg := config()
+		cfg.Methods, cfg.CertName = []string{"tls"}, name
+		all = append(all, newAuth(f, cfg))
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return
+		}
+		state := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{c}}}
+		for _, a := range all {
+			id, _, err := a.Begin(t.Context(), auth.Request{Methods: []string{"tls"}, TLS: state})
+			if (id == nil) == (err == nil) || id != nil && id.Principal.Name != id.AuthID {
+				t.Fatalf("%+v, %v", id, err)
+			}
+		}
+	})
+}

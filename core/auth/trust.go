@@ -10,7 +10,7 @@ type trust struct {
 }
 
 func (t trust) begin(ctx context.Context, req *Request) (*Identity, *Exchange, error) {
-	c, err := t.dir.find(ctx, req, req.AuthID, MethodTrust, func(*account) string { return "" })
+	c, err := t.dir.find(ctx, req, req.AuthID, MethodTrust, lacksNothing)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -68,16 +68,16 @@ func parseAddress(text string) (a address, err error) {
 // chained finds clients by the certificates that they bring, and all others
 // elsewhere.
 type chained struct {
-	*directory
+	*people
 	roots []Trustroot
 	gate  *Gate
 }
 
-func (d *chained) find(ctx context.Context, req *Request, authid, method string, lacks func(*account) string) (*candidate, error) {
+func (d *chained) find(ctx context.Context, req *Request, authid, method string, lacks func(*User) string) (*candidate, error) {
 	if req.Extra["trustroot"] == nil {
-		return d.directory.find(ctx, req, authid, method, lacks)
+		return d.people.find(ctx, req, authid, method, lacks)
 	}
-	from := req.Remote.Addr()
+	from := req.from()
 	if !d.policy.possible(method, from) {
 		return nil, barred("no source allows " + method + " from this address")
 	}
@@ -95,17 +95,13 @@ func (d *chained) find(ctx context.Context, req *Request, authid, method string,
 		switch {
 		case !decision.Allowed:
 			flaw = errors.New(decision.Reason)
-		case d.users[who] != nil:
+		case d.has(who):
 			flaw = errors.New("the certificate names a user of the realm")
 		case req.AuthID != "" && !strings.EqualFold(req.AuthID, who):
 			flaw = errors.New("the certificate is somebody else's")
 		}
 	}
-	c := d.candidate(req, who, method, "trustroot", roles)
-	if req.AuthRole == "" {
-		c.identity.AuthRole = roles[0]
-	}
-	c.shape = &account{}
+	c := d.candidate(req, Identity{AuthID: who, AuthMethod: method, AuthProvider: "trustroot", Groups: roles}, roles)
 	if flaw != nil {
 		c.flaw = flaw.Error()
 	}

@@ -20,8 +20,8 @@ func suspects() map[string]auth.Request {
 		"unknown":       {AuthID: "nobody"},
 		"disabled":      {AuthID: "gone"},
 		"no password":   {AuthID: "keyless"},
-		"wrong role":    {AuthID: "joe", AuthRole: "admin"},
-		"unknown, role": {AuthID: "nobody", AuthRole: "admin"},
+		"wrong role":    {AuthID: "joe", Roles: []string{"admin"}},
+		"unknown, role": {AuthID: "nobody", Roles: []string{"admin"}},
 	}
 }
 

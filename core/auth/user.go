@@ -1,12 +1,16 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"bondy/core/id"
+	"bondy/core/wamp"
 )
 
 // User is one who may log in with a name and a password.
@@ -25,11 +29,53 @@ type User struct {
 	KDF KDF
 	// Keys are the Ed25519 public keys that cryptosign accepts.
 	Keys []ed25519.PublicKey
-	// Groups are the roles that the user has beside its own name; the first
-	// is its default authrole, and without any the name is.
+	// Groups are the roles that the user has beside its own name, those that it
+	// is in itself before those that they are in; the first is its default
+	// authrole, and without any the name is.
 	Groups []string
-	// Disabled users are refused as if they did not exist.
+	// Disabled users are refused as if they did not exist. It is the last word:
+	// also of users whom the realm that keeps their credentials disabled.
 	Disabled bool
+	// AuthRealm is the realm that keeps the credentials; empty is the user's own.
+	AuthRealm wamp.URI
+	// Incarnation tells the user from one of that name who was deleted.
+	Incarnation id.Incarnation
+}
+
+// hasPassword tells whether the user has a password in any form.
+func (u *User) hasPassword() bool { return u.hasSecret() || u.Credential != nil }
+
+// hasSecret tells whether it has one that wampcra can use.
+func (u *User) hasSecret() bool { return u.Password != "" || len(u.Verifier) > 0 }
+
+func lacksPassword(u *User) string {
+	if !u.hasPassword() {
+		return "user without password"
+	}
+	return ""
+}
+
+func lacksSecret(u *User) string {
+	if !u.hasSecret() {
+		return "user without a secret for wampcra"
+	}
+	return ""
+}
+
+func lacksKeys(u *User) string {
+	if len(u.Keys) == 0 {
+		return "user without authorized keys"
+	}
+	return ""
+}
+
+func lacksNothing(*User) string { return "" }
+
+// same tells whether two are one user with the same credentials.
+func (u *User) same(o *User) bool {
+	return u.AuthRealm == o.AuthRealm && u.Incarnation == o.Incarnation && u.Password == o.Password &&
+		bytes.Equal(u.Verifier, o.Verifier) && u.Credential.same(o.Credential) &&
+		slices.EqualFunc(u.Keys, o.Keys, func(a, b ed25519.PublicKey) bool { return a.Equal(b) })
 }
 
 func validateUsers(users []User) error {

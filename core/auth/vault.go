@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"sync"
 )
 
@@ -20,10 +22,13 @@ type vault struct {
 	keys map[slot][]byte
 }
 
-// slot is a name and the function under which it has a key.
-type slot struct {
-	name string
-	kdf  KDF
+// slot is a hash of what a key derives from.
+type slot [sha256.Size]byte
+
+func newSlot(secret string, p params) slot {
+	b := make([]byte, 0, 256)
+	b = fmt.Appendf(b, "%s %d %d %d ", p.kdf, p.iterations, p.memory, len(p.salt))
+	return sha256.Sum256(append(append(b, p.salt...), secret...))
 }
 
 func newVault(gate *Gate) *vault { return &vault{gate: gate, keys: make(map[slot][]byte)} }
@@ -40,7 +45,7 @@ type params struct {
 // params prefers the candidate's Credential if strong, and otherwise its
 // verifier, which costs less.
 func (c *candidate) params(strong bool) params {
-	s := c.shape
+	s := &c.shape
 	salt := c.mac("scram", c.identity.AuthID)[:saltLen]
 	switch {
 	case s.Credential != nil && (strong || !s.hasSecret()):
@@ -48,7 +53,7 @@ func (c *candidate) params(strong bool) params {
 			salt = s.Credential.Salt
 		}
 		return params{cost: s.Credential.cost(), salt: salt}
-	case strong && s.KDF == KDFArgon2id && s.cra == nil && s.Password != "":
+	case strong && s.KDF == KDFArgon2id && c.cra == nil && s.Password != "":
 		return params{cost: defaultCost(KDFArgon2id), salt: salt}
 	}
 	return c.craParams()
@@ -56,12 +61,11 @@ func (c *candidate) params(strong bool) params {
 
 // craParams are those of the key of wampcra.
 func (c *candidate) craParams() params {
-	s := c.shape
 	p := params{cost: cost{kdf: KDFPBKDF2, iterations: c.iterations}, salt: []byte(salt(c.key, c.identity.AuthID)), cra: true}
-	if s.cra != nil {
-		p.iterations = s.cra.iterations
-		if c.genuine && s.cra.salt != "" {
-			p.salt = []byte(s.cra.salt)
+	if c.cra != nil {
+		p.iterations = c.cra.iterations
+		if c.genuine && c.cra.salt != "" {
+			p.salt = []byte(c.cra.salt)
 		}
 	}
 	return p
@@ -70,13 +74,13 @@ func (c *candidate) craParams() params {
 // root returns the SaltedPassword of a candidate, or as many bytes that nobody
 // can guess where none can be had.
 func (v *vault) root(ctx context.Context, c *candidate, p params) ([]byte, error) {
-	s := c.shape
+	s := &c.shape
 	switch {
 	case c.fresh && p.cra:
 		return v.freshRoot(ctx, c, p)
-	case p.cra && s.cra != nil:
+	case p.cra && c.cra != nil:
 		if c.genuine {
-			return s.cra.key, nil
+			return c.cra.key, nil
 		}
 		return c.decoy, nil
 	case !p.cra && s.Credential != nil, s.Password == "":
@@ -89,7 +93,7 @@ func (v *vault) root(ctx context.Context, c *candidate, p params) ([]byte, error
 	if !p.cra {
 		secret = prepared(secret)
 	}
-	return v.remembered(ctx, slot{c.identity.AuthID, p.kdf}, secret, p)
+	return v.remembered(ctx, newSlot(secret, p), secret, p)
 }
 
 // freshRoot derives each time, from what there is, so that time does not tell
@@ -99,8 +103,8 @@ func (v *vault) freshRoot(ctx context.Context, c *candidate, p params) ([]byte, 
 	switch {
 	case err != nil:
 		return nil, err
-	case c.shape.cra != nil:
-		return c.shape.cra.key, nil
+	case c.cra != nil:
+		return c.cra.key, nil
 	case c.shape.Password == "":
 		return c.decoy, nil
 	}
@@ -136,8 +140,7 @@ func (v *vault) opens(ctx context.Context, c *candidate, p params, password stri
 	return keys.opens(root), nil
 }
 
-// remembered derives a key once. One slot always comes with the same secret
-// and parameters.
+// remembered derives a key once.
 func (v *vault) remembered(ctx context.Context, s slot, secret string, p params) ([]byte, error) {
 	if key, ok := v.lookup(s); ok {
 		return key, nil

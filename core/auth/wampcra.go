@@ -40,8 +40,8 @@ func (w *wampcra) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 		return nil, nil, err
 	}
 	challenge, err := json.Marshal(craChallenge{
-		AuthID:       c.identity.AuthID,
-		AuthRole:     c.face,
+		AuthID:       c.face.authid,
+		AuthRole:     c.face.role,
 		AuthMethod:   MethodWAMPCRA,
 		AuthProvider: c.identity.AuthProvider,
 		Nonce:        rand.Text(),

@@ -2,6 +2,9 @@ package codec_test
 
 import (
 	"bytes"
+	"math"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"bondy/core/codec"
@@ -57,9 +60,49 @@ func BenchmarkDecode(b *testing.B) {
 // BenchmarkDecodeStructured has a payload of many small values.
 func BenchmarkDecodeStructured(b *testing.B) {
 	for _, s := range serializers {
-		b.Run(s.String(), func(b *testing.B) {
-			benchDecode(b, s, encode(b, s, &wamp.Call{Request: 1, Procedure: "com.example", Payload: structured(b, s)}))
-		})
+		for name, row := range rows() {
+			b.Run(s.String()+"/"+name, func(b *testing.B) {
+				benchDecode(b, s, encode(b, s, &wamp.Call{Request: 1, Procedure: "com.example", Payload: structured(b, s, row)}))
+			})
+		}
+	}
+}
+
+// rows are functions that make a row of a payload: all of one length, of one
+// form with few or many values whose lengths differ, and of many forms.
+func rows() map[string]func(i int64) any {
+	random := rand.New(rand.NewPCG(1, 2))
+	words := strings.Fields("a sensor reading that was taken in the kitchen before temperatures fell")
+	word := func() string { return words[random.IntN(len(words))] }
+	return map[string]func(i int64) any{
+		"records": func(i int64) any {
+			return map[string]any{
+				"sensor": "temperature", "number": 1000 + i%1000, "values": []any{21.5, 22.25, int64(-3), true, nil},
+				"tags": map[string]any{"site": "Berlin", "floor": int64(3)},
+			}
+		},
+		"similar": func(i int64) any {
+			return map[string]any{
+				"sensor": "temperature", "number": i, "value": math.Round(random.NormFloat64()*1000) / 100,
+				"unit": "Celsius", "tags": map[string]any{"site": "Berlin", "floor": random.Int64N(30)},
+			}
+		},
+		"varied": func(i int64) any {
+			return map[string]any{
+				"id": i, "name": word(), "on": i%3 == 0, "place": map[string]any{"floor": random.Int64N(1000), "room": word()},
+				"values": []any{math.Round(random.NormFloat64()*1000) / 100, -7.5, random.Int64N(100_000)},
+			}
+		},
+		"mixed": func(i int64) any {
+			row := map[string]any{"id": i}
+			for range random.IntN(5) {
+				row[word()] = random.Int64N(1000)
+			}
+			for range random.IntN(3) {
+				row[word()] = []any{word(), random.Float64(), nil}[:1+random.IntN(2)]
+			}
+			return row
+		},
 	}
 }
 
@@ -75,20 +118,16 @@ func benchDecode(b *testing.B, s wamp.Serializer, in []byte) {
 	}
 }
 
-// structured has 64 KiB of rows, nested four deep.
-func structured(b *testing.B, s wamp.Serializer) wamp.Payload {
+// structured has 64 KiB of rows.
+func structured(b *testing.B, s wamp.Serializer, row func(i int64) any) wamp.Payload {
 	b.Helper()
-	var rows []any
+	var all []any
 	for size := 0; size < 64<<10; {
-		i := int64(len(rows))
-		row := map[string]any{
-			"id": i, "name": "sensor", "on": i%3 == 0, "values": []any{1.25, -7.5, i * 1000},
-			"place": map[string]any{"floor": i % 7, "room": "kitchen"},
-		}
-		rows = append(rows, row)
-		size += len(appendValue(b, s, row))
+		v := row(int64(len(all)))
+		all = append(all, v)
+		size += len(appendValue(b, s, v))
 	}
-	return payload(b, s, []any{rows}, nil)
+	return payload(b, s, []any{all}, nil)
 }
 
 func BenchmarkEncode(b *testing.B) {
@@ -111,7 +150,7 @@ func BenchmarkTranscodeStructured(b *testing.B) {
 				continue
 			}
 			b.Run(from.String()+"-"+to.String(), func(b *testing.B) {
-				args := structured(b, from).Args
+				args := structured(b, from, rows()["varied"]).Args
 				var dst []byte
 				var err error
 				b.ReportAllocs()

@@ -121,7 +121,7 @@ func (d *Decoder) general(b []byte) (wamp.Message, error) {
 
 // Release gives back the memory kept from earlier messages, for a connection
 // that is going to stay idle; it ends the validity of the last message.
-func (d *Decoder) Release() { d.hot, d.r.scratch = nil, nil }
+func (d *Decoder) Release() { d.hot, d.r.scratch, d.r.shape = nil, nil, nil }
 
 // message reads all of a message; a failure is left in the reader.
 func (d *Decoder) message() wamp.Message {

@@ -21,6 +21,9 @@
 //   - skip.go and skip_json.go are loops that check payloads by the forms of
 //     first bytes in forms.go. A value that they do not know, or that is wrong,
 //     they leave to the general reader at its place and go on behind it.
+//   - shape.go passes the members of a list that have the form of one which was
+//     checked: it compares words with that one. The first that differs in more
+//     than the lengths of a few values goes back to those loops.
 //   - uris.go keeps recent URIs, text.go looks at strings eight bytes at a time.
 //
 // So the general path alone says what a message is and makes every error; the

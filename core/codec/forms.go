@@ -12,6 +12,7 @@ type form struct {
 	class class
 	width uint8 // bytes behind the first that belong to the head
 	n     uint8 // what the head says if width is 0
+	like  uint8 // which bits of it others must share for a head of that class and width
 }
 
 // class tells the values apart that the quick path passes by itself.
@@ -69,6 +70,27 @@ func (f *forms) far(first int, c class, widths ...uint8) {
 	}
 }
 
+// alike completes the table of a serializer in which numbers have heads.
+func (f *forms) alike() {
+	for i := range f {
+		size := 1
+		for f.uniform(i&(-2*size), 2*size) {
+			size *= 2
+		}
+		f[i].like = uint8(-size) //nolint:gosec // the upper bits
+	}
+}
+
+// uniform reports whether so many first bytes from one on differ in n alone.
+func (f *forms) uniform(first, n int) bool {
+	for _, g := range f[first : first+n] {
+		if g.class != f[first].class || g.width != f[first].width {
+			return false
+		}
+	}
+	return true
+}
+
 func makeFormsJSON() (f forms) {
 	f.near('"', '"', classText)
 	f.near('-', '-', classNumber)
@@ -96,6 +118,7 @@ func makeFormsMessagePack() (f forms) {
 	f.far(0xdc, classList, 2, 4)
 	f.far(0xde, classDict, 2, 4)
 	f.near(0xe0, 0xff, classFixed)
+	f.alike()
 	return f
 }
 
@@ -109,6 +132,7 @@ func makeFormsCBOR() (f forms) {
 	}
 	f.far(cborFalse, classFixed, 0, 0, 0, 0) // also true, null and undefined
 	f.far(cborFloat16, classFixed, 2, 4, 8)
+	f.alike()
 	return f
 }
 

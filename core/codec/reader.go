@@ -110,6 +110,8 @@ type reader struct {
 	maxDepth   int
 	left       int  // how many more values are accepted
 	lenient    bool // what has no counterpart is read as null
+	shape      *shape
+	patience   int // how many bytes may yet be learned in vain
 	b          []byte
 	i          int
 	raw        []byte // of the last token
@@ -127,6 +129,7 @@ func newReader(s wamp.Serializer, b []byte) reader {
 // reset stands at the start of b.
 func (r *reader) reset(b []byte, elements int) {
 	r.b, r.raw, r.i, r.depth, r.left, r.err = b, nil, 0, 0, elements, nil
+	r.patience = len(b) / 64
 	if r.serializer == wamp.JSON {
 		r.space()
 	}

@@ -43,6 +43,9 @@ func pendingOf(n uint64, dict bool) pending {
 // done reports whether nothing is to come.
 func (p pending) done() bool { return p < 2 }
 
+// several reports whether it is a list of which more than one member is to come.
+func (p pending) several() bool { return p&1 == 0 && p > 2 }
+
 // key reports whether a key comes next.
 func (p pending) key() bool { return p&3 == 1 }
 
@@ -94,7 +97,8 @@ func (r *reader) skipBinary() {
 					n = uint64(f.n)
 				}
 				p := pendingOf(n, f.class == classDict)
-				if now.key() || n > rest || uint64(p/2) > rest || open == nesting || depth+open == r.maxDepth {
+				if now.key() || n > rest || uint64(p/2) > rest || open == nesting || depth+open == r.maxDepth ||
+					now.several() && rest > leastAlike && r.patience > 0 {
 					break
 				}
 				outer[open&(nesting-1)], now = now-2, p
@@ -104,9 +108,12 @@ func (r *reader) skipBinary() {
 			}
 		}
 		r.i, r.left, r.depth = i, left, depth+open
-		if now.key() {
+		switch {
+		case now.key():
 			r.key()
-		} else {
+		case now.several() && r.alike(i):
+			now = pendingOf(r.skipAlike(uint64(now/2))+1, false)
+		default:
 			r.skipRest(r.next())
 		}
 		if r.err != nil {
@@ -114,4 +121,75 @@ func (r *reader) skipBinary() {
 		}
 		i, left, now = r.i, r.left, now-2
 	}
+}
+
+// skipAlike is for lists which so many bytes of the input stand behind, and
+// which do not nest deeper, because it recurses.
+const (
+	leastAlike   = 128
+	deepestAlike = 8
+)
+
+// skipAlike moves behind members of a list: the one at r.i, which is a list or
+// dict, and those that follow, up to the first which is neither. Of the n that
+// the list has it returns how many are left. It looks for the same shape in
+// them, as long as that pays.
+func (r *reader) skipAlike(n uint64) uint64 {
+	next := r.i
+	for first := true; ; first = false {
+		from, left := r.i, r.left
+		r.i = next
+		if r.skip(); r.err != nil {
+			return n
+		}
+		n--
+		if !first { // in JSON there was no comma before that
+			n -= r.skipSame(from, left-r.left, n)
+		}
+		if next = r.nextAlike(); n == 0 || !r.alike(next) {
+			return n
+		}
+	}
+}
+
+// alike reports whether skipAlike is for the value at i.
+func (r *reader) alike(i int) bool {
+	if len(r.b)-i <= leastAlike || r.depth > deepestAlike || r.patience <= 0 {
+		return false
+	}
+	c := r.forms[r.b[i]].class
+	return c == classList || c == classDict
+}
+
+// nextAlike returns the index of the next member of a list, or the end of the
+// input if in JSON there is none.
+func (r *reader) nextAlike() int {
+	if r.serializer != wamp.JSON {
+		return r.i
+	}
+	i := spaceJSON(r.b, r.i)
+	if i == len(r.b) || r.b[i] != ',' {
+		return len(r.b)
+	}
+	return spaceJSON(r.b, i+1)
+}
+
+// skipSame moves behind values, n at most, that have the shape of the one which
+// began at from and ends here, and holds count values and keys. It returns how
+// many they are.
+func (r *reader) skipSame(from, count int, n uint64) uint64 {
+	size := r.i - from
+	if size > maxShape || len(r.b)-r.i < 4*size {
+		return 0
+	}
+	if r.shape == nil {
+		r.shape = &shape{forms: r.forms, json: r.serializer == wamp.JSON}
+	}
+	r.patience -= 3 * size
+	if !r.shape.learn(r.b[from:r.i]) {
+		return 0
+	}
+	end, found := r.shape.pass(r.b, r.i, int(min(n, uint64(r.left/count)))) //nolint:gosec // not above left
+	r.i, r.left, r.patience = end, r.left-found*count, r.patience+found*size/4
+	return uint64(found) //nolint:gosec // not negative
 }

@@ -57,6 +57,14 @@ func (r *reader) skipJSON() {
 			case classWord:
 				end = wordJSON(b, i, int(f.n))
 			case classList, classDict:
+				r.i, r.left, r.depth = i, left, depth+open
+				if !dict && r.alike(i) {
+					r.skipAlike(unknown)
+					if i, left = r.i, r.left; r.err != nil {
+						return
+					}
+					continue
+				}
 				if open < nesting && depth+open < r.maxDepth {
 					end, first = i+1, true
 					open, dicts = open+1, dicts<<1|uint64(b[i]>>5&1)

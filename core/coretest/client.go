@@ -24,9 +24,12 @@ func Realm(uri wamp.URI) realm.Config {
 		URI:  uri,
 		Auth: auth.Config{Methods: []string{auth.MethodAnonymous}},
 		Access: rbac.Config{Grants: []rbac.Grant{{
-			Roles:       []string{rbac.RoleAnonymous},
-			Permissions: []rbac.Permission{rbac.Call, rbac.Register, rbac.Subscribe, rbac.Publish},
-			Resources:   []rbac.Resource{{Match: wamp.MatchPrefix}},
+			Roles: []string{rbac.RoleAnonymous},
+			Permissions: []rbac.Permission{
+				rbac.Call, rbac.Register, rbac.Subscribe, rbac.Publish,
+				rbac.DiscloseCaller, rbac.DisclosePublisher, rbac.DiscloseSessionInfo,
+			},
+			Resources: []rbac.Resource{{Match: wamp.MatchPrefix}},
 		}}},
 		Queue: peer.Limits{Soft: 1 << 20, Hard: 4 << 20, Reserve: 4 << 20},
 	}

@@ -31,8 +31,9 @@ type Events struct {
 }
 
 type event struct {
-	topic wamp.URI
-	args  []any
+	topic  wamp.URI
+	args   []any
+	kwargs map[string]any
 }
 
 // NewEvents makes the events of the realm that br belongs to. may says whether
@@ -87,11 +88,23 @@ func (e *Events) tell(topic wamp.URI, session, held wamp.ID) {
 	}
 }
 
-func (e *Events) add(topic wamp.URI, args ...any) {
+func (e *Events) add(topic wamp.URI, args ...any) { e.queueUp(event{topic: topic, args: args}) }
+
+func (e *Events) queueUp(ev event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pending.Add(1)
-	e.queue = append(e.queue, event{topic, args})
+	e.queue = append(e.queue, ev)
+}
+
+// Tell tells of something else on a topic of the router's own, if somebody is
+// subscribed. about makes the arguments, of what package codec encodes.
+func (e *Events) Tell(b *peer.Batch, topic wamp.URI, about func() (args []any, kwargs map[string]any)) {
+	if e.broker.Wanted(topic) {
+		args, kwargs := about()
+		e.queueUp(event{topic, args, kwargs})
+		e.Drain(b)
+	}
 }
 
 func (e *Events) take() []event {
@@ -103,9 +116,9 @@ func (e *Events) take() []event {
 }
 
 func (e *Events) publish(b *peer.Batch, ev event) {
-	payload, err := codec.NewPayload(wamp.MessagePack, ev.args, nil)
+	payload, err := codec.NewPayload(wamp.MessagePack, ev.args, ev.kwargs)
 	if err != nil {
-		panic(err) // it is made of ids, strings and dicts
+		panic(err) // it is made of what can be encoded
 	}
 	e.broker.Announce(b, ev.topic, payload, func(p *peer.Peer) bool { return e.may(p, ev.topic) })
 }

@@ -19,6 +19,7 @@ func managed() realm.Config {
 		Resources: []rbac.Resource{
 			{URI: "wamp.session.kill", Match: wamp.MatchPrefix},
 			{URI: "wamp.session.modify_details"},
+			{URI: "bondy.session.list"},
 			{URI: "wamp.registration.remove_callee"},
 			{URI: "wamp.subscription.remove_subscriber"},
 		},

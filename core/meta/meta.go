@@ -33,6 +33,7 @@ type Sessions interface {
 func Register(t *mgmt.Table, sessions Sessions, br *broker.Broker, d *dealer.Dealer) {
 	addSessions(t, sessions)
 	addKills(t, sessions)
+	addOwn(t, sessions)
 	addTestaments(t, sessions, br)
 	addRegistrations(t, d)
 	addSubscriptions(t, br)

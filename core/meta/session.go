@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/peer"
 	"bondy/core/rbac"
@@ -21,8 +22,13 @@ type Session struct {
 	AuthMethod, AuthProvider string
 	Roles                    []string
 	Rights                   *rbac.Rights
+	// Principal is the user that the session is; nil for anonymous clients and
+	// for those that have no user here.
+	Principal *auth.Principal
 	// Conn is the connection that carries the session.
 	Conn Conn
+	// Unsecured says that the realm had no security when the client joined.
+	Unsecured bool
 
 	mu         sync.Mutex
 	silenced   atomic.Bool

@@ -15,6 +15,7 @@ import (
 // must be. Surplus arguments are ignored. It belongs to one goroutine.
 type Args struct {
 	list   []any
+	before int // arguments that Drop took off the list
 	dict   map[string]any
 	strict bool
 	err    error
@@ -34,26 +35,36 @@ func (r *Request) Args() *Args {
 // Err is the first thing that was wrong, nil when nothing was.
 func (a *Args) Err() error { return a.err }
 
-// Arg is one argument on its way to a type. The readers below return the zero
-// value when it is absent or null, and when an error was found before.
+// Len is the number of positional arguments that are left.
+func (a *Args) Len() int { return len(a.list) }
+
+// Drop takes the first n positional arguments off the list: At and Optional
+// count from the next one.
+func (a *Args) Drop(n int) {
+	n = min(n, len(a.list))
+	a.list, a.before = a.list[n:], a.before+n
+}
+
+// Arg is one argument, or a member of one, on its way to a type. The readers
+// below return the zero value when it is absent or null, and when an error was
+// found before.
 type Arg struct {
-	args  *Args
-	name  string
-	value any
+	args   *Args
+	name   string
+	value  any
+	inside bool // it is a member of an Object
 }
 
 // At is the positional argument i, which must be there.
 func (a *Args) At(i int, name string) Arg {
 	v := a.Optional(i, name)
-	if v.value == nil {
-		v.fail("is missing")
-	}
+	v.demand()
 	return v
 }
 
 // Optional is the positional argument i, which may be absent.
 func (a *Args) Optional(i int, name string) Arg {
-	v := Arg{args: a, name: fmt.Sprintf("argument %d, %s,", i+1, name)}
+	v := Arg{args: a, name: fmt.Sprintf("argument %d, %s,", a.before+i+1, name)}
 	if i < len(a.list) {
 		v.value = a.list[i]
 	}
@@ -64,6 +75,9 @@ func (a *Args) Optional(i int, name string) Arg {
 func (a *Args) Key(name string) Arg {
 	return Arg{args: a, name: fmt.Sprintf("keyword argument %q", name), value: a.dict[name]}
 }
+
+// Kwargs are all keyword arguments; nil if there are none.
+func (a *Args) Kwargs() wamp.Dict { return a.dict }
 
 // Set reports whether the argument is there and not null.
 func (v Arg) Set() bool { return v.value != nil }
@@ -111,6 +125,21 @@ func (v Arg) List() []any { return read[[]any](v, "a list") }
 
 // Dict reads a dict.
 func (v Arg) Dict() wamp.Dict { return read[map[string]any](v, "a dict") }
+
+// Err is that of the Args that the argument is one of.
+func (v Arg) Err() error { return v.args.err }
+
+// Value is the argument as package codec decoded it.
+func (v Arg) Value() any { return v.value }
+
+// Texts reads a list of strings, or one string, which is a list of itself; it is
+// nil only when absent.
+func (v Arg) Texts() []string {
+	if s, ok := v.value.(string); ok {
+		return []string{s}
+	}
+	return v.Strings()
+}
 
 // Strings reads a list of strings; it is nil only when absent.
 func (v Arg) Strings() []string {
@@ -175,14 +204,30 @@ func read[T any](v Arg, want string) T {
 // want notes that the value, if there is one, is of the wrong kind.
 func (v Arg) want(what string) {
 	if v.value != nil {
-		v.fail("must be %s, got %s", what, shown(v.value))
+		v.failAs(ErrInvalidDatatype, "must be %s, got %s", what, shown(v.value))
 	}
 }
 
-func (v Arg) fail(format string, args ...any) {
-	if v.args.err == nil {
-		v.args.err = wamp.Errorf(wamp.ErrInvalidArgument, v.name+" "+format, args...)
+// demand notes that there is no value.
+func (v Arg) demand() {
+	if v.value == nil {
+		v.failAs(ErrMissingValue, "is missing")
 	}
+}
+
+func (v Arg) fail(format string, args ...any) { v.failAs(ErrInvalidValue, format, args...) }
+
+// failAs keeps the first error. Of arguments themselves all are
+// ErrInvalidArgument; inside is the URI for members of objects.
+func (v Arg) failAs(inside wamp.URI, format string, args ...any) {
+	if v.args.err != nil {
+		return
+	}
+	uri := wamp.ErrInvalidArgument
+	if v.inside {
+		uri = inside
+	}
+	v.args.err = wamp.Errorf(uri, v.name+" "+format, args...)
 }
 
 // shown is the value where it is short and its type where it may be long.

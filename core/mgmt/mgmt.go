@@ -65,7 +65,11 @@ func Value(v any) Result { return Result{Args: []any{v}} }
 
 // Table holds handlers by the URI of their procedure. The zero value is empty.
 // Adding ends before the first Call; calls are safe for concurrent use.
-type Table struct{ handlers map[wamp.URI]Handler }
+type Table struct {
+	handlers map[wamp.URI]Handler
+	aliases  map[wamp.URI]wamp.URI
+	shared   *Table
+}
 
 // Add puts a handler in. It panics when the procedure has one already.
 func (t *Table) Add(procedure wamp.URI, h Handler) {
@@ -78,11 +82,37 @@ func (t *Table) Add(procedure wamp.URI, h Handler) {
 	t.handlers[procedure] = h
 }
 
+// Alias makes name another name of a procedure.
+func (t *Table) Alias(name, procedure wamp.URI) {
+	if t.aliases == nil {
+		t.aliases = make(map[wamp.URI]wamp.URI)
+	}
+	t.aliases[name] = procedure
+}
+
+// Share has another table answer what t has no handler for, so that the tables of
+// many realms need not repeat what is the same in all of them.
+func (t *Table) Share(other *Table) { t.shared = other }
+
+// Canonical is the one name of a procedure under which it is authorized and
+// called, whatever a client calls it.
+func (t *Table) Canonical(procedure wamp.URI) wamp.URI {
+	procedure = procedure.Canonical(wamp.MatchExact)
+	for ; t != nil; t = t.shared {
+		if name, ok := t.aliases[procedure]; ok {
+			return name
+		}
+	}
+	return procedure
+}
+
 // Call has the procedure's handler answer, or returns ErrNoSuchProcedure.
 func (t *Table) Call(r *Request) (Result, error) {
-	h, ok := t.handlers[r.Procedure]
-	if !ok {
-		return Result{}, wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", r.Procedure)
+	r.Procedure = t.Canonical(r.Procedure)
+	for ; t != nil; t = t.shared {
+		if h, ok := t.handlers[r.Procedure]; ok {
+			return h(r)
+		}
 	}
-	return h(r)
+	return Result{}, wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", r.Procedure)
 }

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"bondy/core/wamp"
@@ -45,4 +46,44 @@ func Paged(v any, next wamp.ID) Result {
 		r.Kwargs = map[string]any{"next": next}
 	}
 	return r
+}
+
+// MaxListed is how many members a list in order of names has at most; those
+// beyond are on the next page.
+const MaxListed = 10_000
+
+// Cursor is the part of a list in order of names that a caller wants: at most
+// Limit members, those that follow the name After.
+type Cursor struct {
+	Limit int
+	After string
+}
+
+// Cursor reads the keyword arguments limit and after.
+func (a *Args) Cursor() Cursor {
+	c := Cursor{Limit: a.Key("limit").Positive(), After: a.Key("after").String()}
+	if c.Limit == 0 || c.Limit > MaxListed {
+		c.Limit = MaxListed
+	}
+	return c
+}
+
+// Listed is the result of one positional argument that lists members of all, in
+// order of their names, and the keyword next where there are more: the value of
+// after for that page. show returns a member's name and how it is shown, nil if
+// it is left out.
+func Listed[T any](c Cursor, all iter.Seq[T], show func(T) (name string, shown any)) Result {
+	list := []any{}
+	last := ""
+	for member := range all {
+		name, shown := show(member)
+		if shown == nil || name <= c.After {
+			continue
+		}
+		if len(list) == c.Limit {
+			return Result{Args: []any{list}, Kwargs: map[string]any{"next": last}}
+		}
+		list, last = append(list, shown), name
+	}
+	return Value(list)
 }

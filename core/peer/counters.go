@@ -47,8 +47,39 @@ type Counters struct {
 	// Resumed counts sessions that went on over another connection,
 	// DetachRefused those that ended with theirs because too many had none.
 	Resumed, DetachRefused atomic.Uint64
-	// TooFast counts messages refused because a session sent too many.
-	TooFast atomic.Uint64
+	// Limited counts messages and logins that came too fast, by whose bound.
+	Limited [NumRateScopes]atomic.Uint64
+	// RealmFull and UserFull count logins refused because the realm, or the
+	// user, had as many sessions as may be.
+	RealmFull, UserFull atomic.Uint64
+}
+
+// RateScope says whose bound something that came too fast was above.
+type RateScope uint8
+
+// The scopes, each a label value of a metric.
+const (
+	RateSession   RateScope = iota // messages of a session
+	RateUser                       // messages of all sessions of a user
+	RateRealm                      // messages of all sessions of a realm
+	RateHello                      // HELLO from one address
+	NumRateScopes = 4
+)
+
+// String is the label value.
+func (s RateScope) String() string {
+	switch s {
+	case RateSession:
+		return "session"
+	case RateUser:
+		return "user"
+	case RateRealm:
+		return "realm"
+	case RateHello:
+		return "hello"
+	default:
+		return "unknown"
+	}
 }
 
 // Budget bounds the bytes that wait in all queues of a node together. Only

@@ -1,173 +1,153 @@
 package rbac
 
 import (
-	"fmt"
+	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"weak"
-
-	"bondy/core/wamp"
 )
 
 // Authorizer holds the compiled grants of one realm. It is safe for concurrent
 // use.
 type Authorizer struct {
-	mu     sync.Mutex
-	policy *policy
-	// rights has one entry for each set of roles that some session holds; it
-	// keeps none of them alive.
+	seed    maphash.Seed
+	policy  atomic.Pointer[policy]
+	version atomic.Uint64 // of the policy
+	queries sync.Pool     // of *query
+
+	mu      sync.Mutex
+	last    uint64          // number of the latest index
+	indexes map[Role]*index // of roles that some view needed, as their grants are
+	// rights and views have one entry for each subject and for each set of
+	// indexes that some session has; they keep none of them alive.
 	rights map[string]weak.Pointer[Rights]
+	views  map[string]weak.Pointer[view]
+	// What looking a subject up needs, kept for the next.
+	roles roles
+	found []*index
+	key   []byte
 }
 
-// New compiles cfg. The error is that of Config.Validate.
+// New makes the Authorizer of cfg. The error is that of Config.Validate.
 func New(cfg Config) (*Authorizer, error) {
-	if err := cfg.Validate(); err != nil {
+	p, err := cfg.policy()
+	if err != nil {
 		return nil, err
 	}
-	return &Authorizer{policy: compile(&cfg), rights: make(map[string]weak.Pointer[Rights])}, nil
+	a := &Authorizer{
+		seed: maphash.MakeSeed(), indexes: make(map[Role]*index),
+		rights: make(map[string]weak.Pointer[Rights]), views: make(map[string]weak.Pointer[view]),
+	}
+	a.policy.Store(p)
+	return a, nil
 }
 
 // Set replaces the configuration. When it returns, the decisions of every
-// Rights follow the new one. On an error, that of Config.Validate, nothing has
-// changed.
+// Rights follow the new one: each looks again when it is asked next. On an
+// error, that of Config.Validate, nothing has changed.
 func (a *Authorizer) Set(cfg Config) error {
-	if err := cfg.Validate(); err != nil {
+	p, err := cfg.policy()
+	if err != nil {
 		return err
 	}
-	p := compile(&cfg)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.policy = p
-	for _, w := range a.rights {
-		if r := w.Value(); r != nil {
-			r.view.Store(p.view(r.roles))
+	for role, ix := range a.indexes {
+		if !ix.of(p.dir.Grants(role)) {
+			delete(a.indexes, role)
 		}
 	}
+	a.policy.Store(p)
+	a.version.Add(1)
 	return nil
 }
 
-// Rights returns what sessions with these roles may do, in any order of roles;
-// sessions with the same roles share one Rights.
-func (a *Authorizer) Rights(roles []string) *Rights {
-	roles = slices.Clone(roles)
-	slices.Sort(roles)
-	roles = slices.Compact(roles)
-	key := fmt.Sprintf("%q", roles) // quoted, so that no name can look like two
+// Version counts the calls of Set. Who comes to hold something compares it before
+// and after: if it changed, what was allowed may not be any more.
+func (a *Authorizer) Version() uint64 { return a.version.Load() }
+
+// Rights returns what a subject may do; equal subjects share one Rights.
+func (a *Authorizer) Rights(s Subject) *Rights {
+	s = s.normal()
+	key := s.key()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if r := a.rights[key].Value(); r != nil {
 		return r
 	}
-	r := &Rights{roles: roles}
-	r.view.Store(a.policy.view(roles))
+	r := &Rights{a: a, subject: s}
+	r.seen.Store(r.lookLocked().view)
 	a.rights[key] = weak.Make(r)
-	runtime.AddCleanup(r, a.forget, key)
+	runtime.AddCleanup(r, func(key string) { forget(a, a.rights, key) }, key)
 	return r
 }
 
-// forget drops the entry of a Rights that nobody holds any more.
-func (a *Authorizer) forget(key string) {
+// forget drops the entry of something that nobody holds any more.
+func forget[T any](a *Authorizer, from map[string]weak.Pointer[T], key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.rights[key].Value() == nil { // else the roles came back meanwhile
-		delete(a.rights, key)
+	if from[key].Value() == nil { // else it came back meanwhile
+		delete(from, key)
 	}
 }
 
-// Rights are what one set of roles may do, always by the Authorizer's latest
-// configuration. It is safe for concurrent use.
-type Rights struct {
-	roles []string // sorted
-	view  atomic.Pointer[view]
-}
-
-// Decide reports whether the grants allow p on uri, which is a pattern if m
-// says so and must be valid for m. It allocates nothing once the answer is
-// cached.
-//
-// A pattern wholly within management needs a grant that names it; a wider one,
-// such as prefix "" under a grant to prefix "", may overlap management. So who
-// delivers a message to the holder of a pattern, and Management says that the
-// message's own URI is of that kind, asks again with that URI and exact match.
-//
-// Unregister, Unsubscribe and Cancel are always allowed: they only undo what
-// the session was allowed to do, and whether it holds that is for the broker
-// or dealer to check.
-func (r *Rights) Decide(p Permission, uri wamp.URI, m wamp.Match) bool {
-	switch p {
-	case Unregister, Unsubscribe, Cancel:
-		return true
-	case Register, Call, Subscribe, Publish:
-		return r.view.Load().permissions(uri, m)&(1<<p) != 0
-	default:
-		return false
+// viewLocked is what a subject sees of the present policy.
+func (a *Authorizer) viewLocked(s *Subject) *view {
+	p := a.policy.Load()
+	if p.open {
+		return a.sharedLocked([]byte(everything), nil)
 	}
-}
-
-// policy is one version of a realm's grants; immutable.
-type policy struct {
-	open  bool
-	seed  maphash.Seed
-	roles map[string]*index
-}
-
-func compile(cfg *Config) *policy {
-	p := &policy{open: cfg.SecurityDisabled, seed: maphash.MakeSeed(), roles: make(map[string]*index)}
-	for _, g := range cfg.Grants {
-		var ps permissions
-		for _, q := range g.Permissions {
-			ps |= 1 << q
-		}
-		for _, role := range g.Roles {
-			ix := p.roles[role]
-			if ix == nil {
-				ix = newIndex()
-				p.roles[role] = ix
-			}
-			for _, res := range g.Resources {
-				ix.add(res, ps)
-			}
+	if flaw := a.roles.find(p.dir, s); flaw != nil {
+		return &view{flaw: flaw}
+	}
+	a.found = a.found[:0]
+	for _, h := range a.roles.list {
+		if ix := a.indexLocked(p, h.Role); ix != nil {
+			a.found = append(a.found, ix)
 		}
 	}
-	for _, ix := range p.roles {
-		ix.seal()
+	slices.SortFunc(a.found, func(a, b *index) int { return cmp.Compare(a.number, b.number) })
+	key := a.key[:0]
+	for _, ix := range a.found {
+		key = binary.AppendUvarint(key, ix.number)
 	}
-	return p
+	if p.dynamic != nil { // other procedures decide otherwise
+		key = append(append(key, 0), p.dynamic.Procedure...)
+	}
+	a.key = key
+	return a.sharedLocked(key, a.found)
 }
 
-// view is the part of the policy that concerns one set of roles, and RoleAll.
-func (p *policy) view(roles []string) *view {
-	v := &view{open: p.open, seed: p.seed}
-	if ix := p.roles[RoleAll]; ix != nil {
-		v.indexes = append(v.indexes, ix)
+// sharedLocked is the view of the indexes, of which key tells the numbers; none
+// for one that allows everything.
+func (a *Authorizer) sharedLocked(key []byte, indexes []*index) *view {
+	if old := a.views[string(key)].Value(); old != nil {
+		return old
 	}
-	for _, role := range roles {
-		if ix := p.roles[role]; ix != nil && role != RoleAll {
-			v.indexes = append(v.indexes, ix)
-		}
-	}
+	v := &view{a: a, open: string(key) == everything, indexes: slices.Clone(indexes)}
+	a.views[string(key)] = weak.Make(v)
+	runtime.AddCleanup(v, func(key string) { forget(a, a.views, key) }, string(key))
 	return v
 }
 
-// view answers for one set of roles under one policy.
-type view struct {
-	open    bool
-	seed    maphash.Seed
-	indexes []*index
-}
+// everything is the key of the view that is not limited. No number is 0.
+const everything = "\x00"
 
-// permissions is what the roles together have on a URI or pattern.
-func (v *view) permissions(uri wamp.URI, m wamp.Match) permissions {
-	if v.open {
-		return ^permissions(0)
+// indexLocked is the compiled grants of a role, nil if it has none.
+func (a *Authorizer) indexLocked(p *policy, role Role) *index {
+	if ix := a.indexes[role]; ix != nil {
+		return ix
 	}
-	h := maphash.String(v.seed, string(uri))
-	var ps permissions
-	for _, ix := range v.indexes {
-		ps |= ix.cached(h, uri, m)
+	grants := p.dir.Grants(role)
+	if len(grants) == 0 {
+		return nil
 	}
-	return ps
+	a.last++
+	ix := newIndex(a.last, grants)
+	a.indexes[role] = ix
+	return ix
 }

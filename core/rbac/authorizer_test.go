@@ -13,7 +13,7 @@ import (
 
 func TestSetActsOnTheNextDecision(t *testing.T) {
 	a := newAuthorizer(t)
-	r := a.Rights([]string{"user"})
+	r := a.Rights(as("user"))
 	for i := range 100 {
 		var grants []rbac.Grant
 		if i%2 == 0 {
@@ -40,7 +40,7 @@ func TestSetDuringDecide(t *testing.T) {
 					return
 				default:
 				}
-				r := a.Rights([]string{fmt.Sprintf("u%d", i), "user"})
+				r := a.Rights(as(fmt.Sprintf("u%d", i), "user"))
 				for j := range 20 {
 					if !r.Decide(rbac.Call, "com.always", exact) {
 						t.Error("a grant of every version was missing")
@@ -74,7 +74,7 @@ func TestRightsAreForgotten(t *testing.T) {
 	before := live()
 	const n = 20_000
 	for i := range n {
-		if !a.Rights([]string{fmt.Sprintf("user-%06d", i), "user"}).Decide(rbac.Call, "com.foo", exact) {
+		if !a.Rights(as(fmt.Sprintf("user-%06d", i), "user")).Decide(rbac.Call, "com.foo", exact) {
 			t.Fatal("denied")
 		}
 	}
@@ -104,7 +104,7 @@ func many(t testing.TB) *rbac.Rights {
 			grants = append(grants, to(wamp.URI(fmt.Sprintf("com.example..n%d", i)), wildcard))
 		}
 	}
-	return newAuthorizer(t, grants...).Rights([]string{"joe", "user"})
+	return newAuthorizer(t, grants...).Rights(as("joe", "user"))
 }
 
 // Longer URIs than this are never cached.
@@ -113,6 +113,9 @@ var uncachedTail = wamp.URI(strings.Repeat("x", 300))
 func TestDecideDoesNotAllocate(t *testing.T) {
 	r := many(t)
 	for _, u := range []wamp.URI{"com.example.exact.n3", "com.example.prefix.n4.foo", "com.example.a.n5", "com.example.denied", "com.example.prefix.n4." + uncachedTail} {
+		if raced && len(u) > 256 {
+			continue // what is computed takes its memory from a pool
+		}
 		if n := testing.AllocsPerRun(100, func() { r.Decide(rbac.Call, u, exact) }); n != 0 {
 			t.Errorf("Decide on %.40s allocates %v times", u, n)
 		}
@@ -160,7 +163,7 @@ func BenchmarkDecide(b *testing.B) {
 		a := newAuthorizer(b,
 			rbac.Grant{Roles: []string{rbac.RoleAnonymous}, Permissions: everything(), Resources: []rbac.Resource{{Match: prefix}}},
 			rbac.Grant{Roles: []string{rbac.RoleAll}, Permissions: everything(), Resources: []rbac.Resource{{URI: "bondy.ping"}}})
-		r := a.Rights([]string{rbac.RoleAnonymous})
+		r := a.Rights(as(rbac.RoleAnonymous))
 		for b.Loop() {
 			r.Decide(rbac.Publish, "com.example.topic", exact)
 		}

@@ -27,6 +27,9 @@ func newAuthorizer(t testing.TB, grants ...rbac.Grant) *rbac.Authorizer {
 	return a
 }
 
+// as is a subject of some groups.
+func as(groups ...string) rbac.Subject { return rbac.Subject{Groups: groups} }
+
 // to grants everything on one resource to role "user".
 func to(uri wamp.URI, m wamp.Match) rbac.Grant {
 	return rbac.Grant{Roles: []string{"user"}, Permissions: everything(), Resources: []rbac.Resource{{URI: uri, Match: m}}}
@@ -85,7 +88,7 @@ func TestDecideMatching(t *testing.T) {
 		{"", wildcard, "com.foo", exact, false},
 		{"com.foo", wildcard, "com.foo", exact, true},
 	} {
-		r := newAuthorizer(t, to(tc.grant, tc.match)).Rights([]string{"joe", "user"})
+		r := newAuthorizer(t, to(tc.grant, tc.match)).Rights(as("joe", "user"))
 		for _, p := range everything() {
 			for range 2 { // computed, then cached
 				if got := r.Decide(p, tc.uri, tc.asked); got != tc.want {
@@ -120,7 +123,7 @@ func TestDecideRoles(t *testing.T) {
 		{[]string{"a", "b"}, "com.all"},
 		{[]string{`a" "b`}, "com.all com.joined"},
 	} {
-		r := a.Rights(tc.roles)
+		r := a.Rights(as(tc.roles...))
 		var got []string
 		for _, u := range []wamp.URI{"com.all", "com.anonymous", "com.user", "com.joe", "com.joined"} {
 			if r.Decide(rbac.Call, u, exact) {
@@ -134,7 +137,7 @@ func TestDecideRoles(t *testing.T) {
 			t.Errorf("%q may call %q, want %q", tc.roles, got, tc.allowed)
 		}
 	}
-	if x, y := a.Rights([]string{"user", "joe"}), a.Rights([]string{"joe", "user", "joe"}); x != y {
+	if x, y := a.Rights(as("user", "joe")), a.Rights(as("joe", "user", "joe")); x != y {
 		t.Error("the same roles do not share their rights")
 	}
 }
@@ -148,7 +151,7 @@ func TestPermissionsAddUp(t *testing.T) {
 		grant("user", rbac.Publish, "com.", prefix),
 		grant("user", rbac.Subscribe, "com", prefix),
 		grant("staff", rbac.Register, "com.", wildcard),
-	).Rights([]string{"user", "staff"})
+	).Rights(as("user", "staff"))
 	for _, p := range everything() {
 		if !r.Decide(p, "com.a", exact) {
 			t.Errorf("%s on com.a is denied", p)
@@ -160,7 +163,7 @@ func TestPermissionsAddUp(t *testing.T) {
 }
 
 func TestUndoingNeedsNoGrant(t *testing.T) {
-	r := newAuthorizer(t).Rights([]string{"user"})
+	r := newAuthorizer(t).Rights(as("user"))
 	for _, p := range []rbac.Permission{rbac.Unregister, rbac.Unsubscribe, rbac.Cancel} {
 		if !r.Decide(p, "com.foo", exact) {
 			t.Errorf("%s is denied", p)
@@ -175,7 +178,7 @@ func TestUndoingNeedsNoGrant(t *testing.T) {
 
 func management() []wamp.URI {
 	return []wamp.URI{
-		"bondy", "bondy.realm.create", "bondy.ping.x", "bondy.pings", "bondy.user.update",
+		"bondy", "bondy.realm.create", "bondy.ping.x", "bondy.pings", "bondy.user.update", "bondy.user.change_password",
 		"wamp.session.kill", "wamp.session.kill_all", "wamp.session.kill_by_authid", "wamp.session.kill_by_authrole",
 		"wamp.session.modify_details", "wamp.registration.remove_callee", "wamp.subscription.remove_subscriber",
 	}
@@ -183,13 +186,14 @@ func management() []wamp.URI {
 
 func plain() []wamp.URI {
 	return []wamp.URI{
-		"bondy.ping", "bondyfoo.x", "bond", "wamp", "wampum.session.kill", "com.bondy.realm.create",
+		"bondy.ping", "bondy.session.self", "bondy.ticket.issue", "bondy.ticket.revoke_own", "bondy.user.self",
+		"bondy.user.self.change_password", "bondyfoo.x", "bond", "wamp", "wampum.session.kill", "com.bondyfoo.realm.create", "com.leapsight.x",
 		"wamp.session.count", "wamp.session.list", "wamp.session.get", "wamp.session.on_join",
 		"wamp.registration.list", "wamp.subscription.list_subscribers", "wamp.registration.list_callees",
 	}
 }
 
-func TestManagementNeedsToBeNamed(t *testing.T) {
+func TestBroadGrantsExcludeManagement(t *testing.T) {
 	broad := []rbac.Grant{
 		to("", prefix), to("b", prefix), to("bond", prefix), to("w", prefix), to("wamp", prefix), to("wamp.", prefix),
 		to("wamp.session.", prefix), to("wamp.session.kil", prefix), to("wamp.registration.remove", prefix), to("wamp.subscription.", prefix),
@@ -200,7 +204,7 @@ func TestManagementNeedsToBeNamed(t *testing.T) {
 	for _, w := range []wamp.URI{".realm.create", "..create", "wamp.session.", "wamp..kill", ".session.kill", "wamp.registration.", "wamp.."} {
 		broad = append(broad, to(w, wildcard))
 	}
-	r := newAuthorizer(t, broad...).Rights([]string{"user"})
+	r := newAuthorizer(t, broad...).Rights(as("user"))
 	for _, u := range management() {
 		if !rbac.Management(u) {
 			t.Errorf("Management(%s) = false", u)
@@ -210,13 +214,13 @@ func TestManagementNeedsToBeNamed(t *testing.T) {
 				t.Errorf("broad grants cover %s on %s", p, u)
 			}
 		}
-		if !newAuthorizer(t, to(u, exact)).Rights([]string{"user"}).Decide(rbac.Call, u, exact) {
+		if !newAuthorizer(t, to(u, exact)).Rights(as("user")).Decide(rbac.Call, u, exact) {
 			t.Errorf("an exact grant does not cover %s", u)
 		}
-		if !newAuthorizer(t, to(u, prefix)).Rights([]string{"user"}).Decide(rbac.Call, u, exact) {
+		if !newAuthorizer(t, to(u, prefix)).Rights(as("user")).Decide(rbac.Call, u, exact) {
 			t.Errorf("a prefix grant that names it does not cover %s", u)
 		}
-		if !newAuthorizer(t, to(u, wildcard)).Rights([]string{"user"}).Decide(rbac.Call, u, exact) {
+		if !newAuthorizer(t, to(u, wildcard)).Rights(as("user")).Decide(rbac.Call, u, exact) {
 			t.Errorf("a wildcard grant that names it does not cover %s", u)
 		}
 	}
@@ -234,18 +238,18 @@ func TestManagementNeedsToBeNamed(t *testing.T) {
 		"bondy.realm.create": true, "bondy.user.list": true, "bondyfoo.x": false, "bondy": false,
 		"wamp.session.kill": true, "wamp.session.kill_all": true, "wamp.session.modify_details": false,
 	} {
-		if got := named.Rights([]string{"user"}).Decide(rbac.Call, u, exact); got != want {
+		if got := named.Rights(as("user")).Decide(rbac.Call, u, exact); got != want {
 			t.Errorf("named grants: call %s = %t, want %t", u, got, want)
 		}
 	}
-	if !newAuthorizer(t, to("bondy..list", wildcard)).Rights([]string{"user"}).Decide(rbac.Call, "bondy.user.list", exact) {
+	if !newAuthorizer(t, to("bondy..list", wildcard)).Rights(as("user")).Decide(rbac.Call, "bondy.user.list", exact) {
 		t.Error("wildcard bondy..list does not cover bondy.user.list")
 	}
 }
 
 func TestPatternsAndManagement(t *testing.T) {
-	broad := newAuthorizer(t, to("", prefix), to("..", wildcard)).Rights([]string{"user"})
-	named := newAuthorizer(t, to("bondy.", prefix), to("wamp.session.kill", prefix)).Rights([]string{"user"})
+	broad := newAuthorizer(t, to("", prefix), to("..", wildcard)).Rights(as("user"))
+	named := newAuthorizer(t, to("bondy.", prefix), to("wamp.session.kill", prefix)).Rights(as("user"))
 	for _, tc := range []struct {
 		uri          wamp.URI
 		match        wamp.Match
@@ -278,7 +282,7 @@ func TestSecurityDisabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := a.Rights([]string{"anonymous"})
+	r := a.Rights(as("anonymous"))
 	for _, p := range everything() {
 		for _, u := range append(management(), plain()...) {
 			if !r.Decide(p, u, exact) {
@@ -321,14 +325,18 @@ func TestValidate(t *testing.T) {
 		if err := a.Set(cfg); err == nil {
 			t.Errorf("Set(%+v) succeeded", bad)
 		}
-		if !a.Rights([]string{"user"}).Decide(rbac.Call, "com.foo", exact) {
+		if !a.Rights(as("user")).Decide(rbac.Call, "com.foo", exact) {
 			t.Error("a refused Set changed the grants")
 		}
 	}
 }
 
 func TestPermissionNames(t *testing.T) {
-	for _, name := range []string{"wamp.register", "wamp.unregister", "wamp.call", "wamp.cancel", "wamp.subscribe", "wamp.unsubscribe", "wamp.publish"} {
+	for _, name := range []string{
+		"wamp.register", "wamp.unregister", "wamp.call", "wamp.cancel", "wamp.subscribe", "wamp.unsubscribe", "wamp.publish",
+		"wamp.disclose_caller", "wamp.disclose_publisher", "wamp.disclose_session_info",
+		"bondy.issue", "bondy.revoke", "bondy.authenticate",
+	} {
 		if p, ok := rbac.ParsePermission(name); !ok || p.String() != name {
 			t.Errorf("ParsePermission(%q) = %v, %t", name, p, ok)
 		}

@@ -17,7 +17,7 @@ func ExampleRights_Decide() {
 		fmt.Println(err)
 		return
 	}
-	rights := a.Rights([]string{"joe", "user"})
+	rights := a.Rights(rbac.Subject{Groups: []string{"user"}})
 	fmt.Println(rights.Decide(rbac.Call, "com.example.add", wamp.MatchExact))
 	fmt.Println(rights.Decide(rbac.Publish, "com.example.topic", wamp.MatchExact))
 	fmt.Println(rights.Decide(rbac.Call, "bondy.user.delete", wamp.MatchExact))

@@ -1,225 +1,211 @@
 package rbac
 
 import (
-	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"bondy/core/wamp"
 )
 
-// permissions is a set, one bit for each Permission.
-type permissions uint8
-
-// reach is what a pattern gives: all of it outside management, and within
-// management what comes from grants that name it.
-type reach struct{ plain, management permissions }
+// reach is what a grant gives: all of it outside management, and within
+// management only if the grant names that.
+type reach struct{ plain, management PermissionSet }
 
 func (r *reach) add(o reach) {
 	r.plain |= o.plain
 	r.management |= o.management
 }
 
-func (r reach) on(management bool) permissions {
+func (r reach) on(management bool) PermissionSet {
 	if management {
 		return r.management
 	}
 	return r.plain
 }
 
-// index holds the resources granted to one role. After seal it only changes
-// its cache and is safe for concurrent use.
+// index holds the resources granted to one role, compiled; immutable. All of
+// them are in one table, under hashes that a query has computed once for all
+// indexes: of the URI, of its beginnings that are as long as some prefix, and
+// of its components where some wildcard pattern has its literals.
 type index struct {
-	exact    map[string]permissions
-	prefixes []prefix // sorted by text once sealed
-	wildcard *node    // nil without wildcard grants
-	cache    cache
+	number  uint64
+	grants  []RoleGrant // of which it is made
+	table   []granted   // mask+1 of them, a power of two, with places left
+	mask    uint64
+	lengths []int   // of the prefixes
+	shapes  []shape // of the wildcard patterns
 }
 
-// prefix is one granted prefix.
-type prefix struct {
-	text string
-	// reach covers the prefix and, once sealed, the prefixes of itself.
+// granted is a resource in the table.
+type granted struct {
+	hash  uint64
+	uri   string
 	reach reach
-	// parent is the longest other prefix that text begins with; -1 for none.
-	parent int
+	match wamp.Match
+	used  bool
 }
 
-// node is a component in the tree of granted wildcard patterns; reach belongs
-// to the pattern that ends here.
-type node struct {
-	literal map[string]*node
-	any     *node
-	reach   reach
+// shape says how many components a wildcard pattern has and which are literal.
+type shape struct {
+	components int
+	literal    []int
 }
 
-func newIndex() *index { return &index{exact: make(map[string]permissions)} }
-
-// add puts a resource in; only before seal.
-func (ix *index) add(res Resource, ps permissions) {
-	uri := string(res.URI)
-	r := reach{plain: ps}
-	if names(literal(uri, res.Match)) {
-		r.management = ps
-	}
-	switch res.Match {
-	case wamp.MatchPrefix:
-		ix.prefixes = append(ix.prefixes, prefix{text: uri, reach: r, parent: -1})
-	case wamp.MatchWildcard:
-		if ix.wildcard == nil {
-			ix.wildcard = &node{}
+func newIndex(number uint64, grants []RoleGrant) *index {
+	size := uint64(1) << bits.Len(uint(len(grants)+len(grants)/2))
+	ix := &index{number: number, grants: grants, table: make([]granted, size), mask: size - 1}
+	var q query
+	for i := range grants {
+		res := grants[i].Resource.canonical()
+		r := reach{plain: grants[i].Permissions}
+		if res.named() {
+			r.management = r.plain
 		}
-		ix.wildcard.insert(uri).add(r)
-	default:
-		ix.exact[uri] |= ps
-	}
-}
-
-// seal sorts the prefixes, merges equal ones and links each to the prefixes of
-// itself.
-func (ix *index) seal() {
-	slices.SortFunc(ix.prefixes, func(a, b prefix) int { return cmp.Compare(a.text, b.text) })
-	kept := ix.prefixes[:0]
-	for _, p := range ix.prefixes {
-		if n := len(kept); n > 0 && kept[n-1].text == p.text {
-			kept[n-1].reach.add(p.reach)
-			continue
+		q.read(res)
+		h := q.whole
+		switch res.Match {
+		case wamp.MatchPrefix:
+			if !slices.Contains(ix.lengths, len(res.URI)) {
+				ix.lengths = append(ix.lengths, len(res.URI))
+			}
+		case wamp.MatchWildcard:
+			s := shapeOf(res.URI)
+			if !slices.ContainsFunc(ix.shapes, s.equal) {
+				ix.shapes = append(ix.shapes, s)
+			}
+			h = q.shaped(&s)
+		case wamp.MatchExact:
 		}
-		kept = append(kept, p)
+		g := ix.place(h, res.Match, string(res.URI))
+		g.hash, g.used, g.match, g.uri = h, true, res.Match, string(res.URI)
+		g.reach.add(r)
 	}
-	for i := range kept {
-		p := &kept[i]
-		p.parent = ancestor(kept, i-1, p.text)
-		if p.parent >= 0 {
-			p.reach.add(kept[p.parent].reach)
+	return ix
+}
+
+func shapeOf(pattern wamp.URI) (s shape) {
+	for part := range strings.SplitSeq(string(pattern), ".") {
+		if part != "" {
+			s.literal = append(s.literal, s.components)
+		}
+		s.components++
+	}
+	return s
+}
+
+func (s shape) equal(o shape) bool {
+	return s.components == o.components && slices.Equal(s.literal, o.literal)
+}
+
+// of reports whether the index is that of grants.
+func (ix *index) of(grants []RoleGrant) bool {
+	return len(grants) == len(ix.grants) &&
+		(len(grants) == 0 || &grants[0] == &ix.grants[0] || slices.Equal(grants, ix.grants))
+}
+
+// place is where a resource is, or would be.
+func (ix *index) place(h uint64, m wamp.Match, uri string) *granted {
+	for i := h; ; i++ {
+		g := &ix.table[i&ix.mask]
+		if !g.used || g.hash == h && g.match == m && g.uri == uri {
+			return g
 		}
 	}
-	ix.prefixes = slices.Clip(kept)
 }
 
-// ancestor finds the longest prefix of s among sorted ones, given the last of
-// them that is not above s. Whatever sorts between a prefix of s and s begins
-// with that prefix too, so the chain of parents from there meets them all.
-func ancestor(sorted []prefix, last int, s string) int {
-	for last >= 0 && !strings.HasPrefix(s, sorted[last].text) {
-		last = sorted[last].parent
+// permissions is what the role has on what is asked for.
+func (ix *index) permissions(q *query) (ps PermissionSet) {
+	asked := string(q.resource.URI)
+	if q.resource.Match == wamp.MatchExact {
+		ps = ix.place(q.whole, wamp.MatchExact, asked).reach.on(q.management)
 	}
-	return last
-}
-
-// permissions is what the role has on a URI or pattern, computed.
-func (ix *index) permissions(uri string, m wamp.Match) permissions {
-	begin := literal(uri, m)
-	management := names(begin)
-	var ps permissions
-	if m == wamp.MatchExact {
-		management = Management(wamp.URI(uri))
-		ps = ix.exact[uri]
+	for _, n := range ix.lengths {
+		if n < len(q.sums) {
+			ps |= ix.place(q.sums[n], wamp.MatchPrefix, asked[:n]).reach.on(q.management)
+		}
 	}
-	i, found := slices.BinarySearchFunc(ix.prefixes, begin, func(p prefix, s string) int { return cmp.Compare(p.text, s) })
-	if !found {
-		i--
+	if q.resource.Match == wamp.MatchPrefix {
+		return ps // which no wildcard covers
 	}
-	if i = ancestor(ix.prefixes, i, begin); i >= 0 {
-		ps |= ix.prefixes[i].reach.on(management)
-	}
-	if ix.wildcard != nil && m != wamp.MatchPrefix {
-		var r reach
-		ix.wildcard.collect(uri, &r)
-		ps |= r.on(management)
+	for i := range ix.shapes {
+		if s := &ix.shapes[i]; s.components == len(q.parts) {
+			ps |= ix.matching(q.shaped(s), asked).on(q.management)
+		}
 	}
 	return ps
 }
 
-// literal is the text with which everything begins that a pattern matches.
-func literal(uri string, m wamp.Match) string {
-	if m != wamp.MatchWildcard {
-		return uri
-	}
-	if uri == "" || uri[0] == '.' {
-		return ""
-	}
-	if i := strings.Index(uri, ".."); i >= 0 {
-		return uri[:i+1]
-	}
-	return uri // a wildcard at the end leaves its dot
-}
-
-// insert returns the reach of a pattern.
-func (n *node) insert(pattern string) *reach {
-	for part := range strings.SplitSeq(pattern, ".") {
-		if part == "" {
-			if n.any == nil {
-				n.any = &node{}
-			}
-			n = n.any
-			continue
-		}
-		child := n.literal[part]
-		if child == nil {
-			if n.literal == nil {
-				n.literal = make(map[string]*node)
-			}
-			child = &node{}
-			n.literal[part] = child
-		}
-		n = child
-	}
-	return &n.reach
-}
-
-// collect adds what the patterns below n give on s, a URI or a wildcard
-// pattern, of which a wildcard is covered by a wildcard alone.
-func (n *node) collect(s string, r *reach) {
-	part, rest, more := strings.Cut(s, ".")
-	for _, child := range [...]*node{n.literal[part], n.any} {
-		switch {
-		case child == nil:
-		case more:
-			child.collect(rest, r)
-		default:
-			r.add(child.reach)
+// matching is the reach of the wildcard pattern with hash h that covers uri.
+func (ix *index) matching(h uint64, uri string) reach {
+	for i := h; ; i++ {
+		g := &ix.table[i&ix.mask]
+		if !g.used || g.hash == h && g.match == wamp.MatchWildcard && shaped(g.uri, uri) {
+			return g.reach
 		}
 	}
 }
 
-// Bounds of a cache: so many decisions, each for a URI of so many bytes.
+// query is what is asked of the indexes of a view.
+type query struct {
+	resource   Resource
+	management bool
+	whole      uint64   // hash of the URI
+	sums       []uint64 // hashes of the first bytes of the literal, by their number
+	parts      []uint64 // hashes of the components
+}
+
+// Parameters of the hash, which is FNV-1a. It need not withstand anybody: the
+// tables hold what was granted alone, and are compared in the end.
 const (
-	cacheSlots = 256
-	cacheURI   = 256
+	hashOffset = 14695981039346656037
+	hashPrime  = 1099511628211
 )
 
-// cache remembers decisions of one index. Each URI has one slot, and a
-// newcomer takes it from whoever has it; longer URIs than cacheURI are
-// computed each time. So a flood of URIs costs others the computation and
-// nobody memory.
-type cache struct {
-	slots atomic.Pointer[[cacheSlots]atomic.Pointer[decision]] // nil until first used
+// read makes q the query for r, with the memory that it has already.
+func (q *query) read(r Resource) {
+	*q = query{resource: r, management: r.management(), sums: append(q.sums[:0], hashOffset), parts: q.parts[:0]}
+	begin := len(r.literal())
+	h, part := uint64(hashOffset), uint64(hashOffset)
+	for i := range len(r.URI) {
+		c := uint64(r.URI[i])
+		h = (h ^ c) * hashPrime
+		if i < begin {
+			q.sums = append(q.sums, h)
+		}
+		if c == '.' {
+			q.parts = append(q.parts, part)
+			part = hashOffset
+		} else {
+			part = (part ^ c) * hashPrime
+		}
+	}
+	q.parts = append(q.parts, part)
+	q.whole = h
 }
 
-// decision is immutable.
-type decision struct {
-	uri   string
-	match wamp.Match
-	ps    permissions
+// shaped is the hash of the components at the literal places of s.
+func (q *query) shaped(s *shape) uint64 {
+	h := uint64(s.components) //nolint:gosec // not negative
+	for _, i := range s.literal {
+		h = (h ^ q.parts[i] ^ uint64(i)) * hashPrime //nolint:gosec // not negative
+		h ^= h >> 32
+	}
+	return h
 }
 
-// cached is permissions with a memory; h is a hash of uri.
-func (ix *index) cached(h uint64, uri wamp.URI, m wamp.Match) permissions {
-	if len(uri) > cacheURI {
-		return ix.permissions(string(uri), m)
+// shaped reports whether a wildcard pattern covers a URI or another wildcard
+// pattern.
+func shaped(pattern, uri string) bool {
+	for {
+		p, patternRest, more := strings.Cut(pattern, ".")
+		u, uriRest, also := strings.Cut(uri, ".")
+		if p != "" && p != u || more != also {
+			return false
+		}
+		if !more {
+			return true
+		}
+		pattern, uri = patternRest, uriRest
 	}
-	slots := ix.cache.slots.Load()
-	if slots == nil {
-		ix.cache.slots.CompareAndSwap(nil, new([cacheSlots]atomic.Pointer[decision]))
-		slots = ix.cache.slots.Load()
-	}
-	slot := &slots[(h+uint64(m))%cacheSlots]
-	if d := slot.Load(); d != nil && d.match == m && d.uri == string(uri) {
-		return d.ps
-	}
-	d := &decision{uri: strings.Clone(string(uri)), match: m, ps: ix.permissions(string(uri), m)}
-	slot.Store(d)
-	return d.ps
 }

@@ -106,7 +106,7 @@ func TestDecideAgainstModel(t *testing.T) {
 		}
 		rights := newAuthorizer(t, rbac.Grant{
 			Roles: []string{"user"}, Permissions: []rbac.Permission{rbac.Subscribe}, Resources: resources,
-		}).Rights([]string{"user"})
+		}).Rights(as("user"))
 		for _, u := range uris {
 			if got, want := rights.Decide(rbac.Subscribe, u, exact), allowed(resources, u); got != want {
 				t.Fatalf("grants %v: subscribe %s = %t, want %t", resources, u, got, want)

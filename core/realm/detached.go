@@ -42,8 +42,9 @@ func (r *Realm) Detached() int {
 	return r.allDetached
 }
 
-func (r *Realm) boundDetached(n int) {
+func (r *Realm) bound(detached int, limits Limits) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.maxDetached = n
+	r.maxDetached = detached
+	r.limits.set(limits, r.sessions)
 }

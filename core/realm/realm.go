@@ -16,6 +16,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/dealer"
+	"bondy/core/inproc"
 	"bondy/core/meta"
 	"bondy/core/mgmt"
 	"bondy/core/peer"
@@ -66,9 +67,7 @@ type Routing struct {
 	// one Holder has a tenth, and at least one; 0 means none.
 	ResumeTimeout time.Duration `json:"resume_timeout,omitempty"`
 	MaxDetached   int           `json:"max_detached,omitempty"`
-	// MaxRate is how many messages a session may send in a second, and twice
-	// that at once; 0 means no bound.
-	MaxRate int `json:"max_rate,omitempty"`
+	Limits
 }
 
 // Policy is what may change while the realm lives: a session takes the
@@ -78,11 +77,12 @@ type Policy struct {
 	Queue             peer.Limits
 	StrictURIs        bool
 	RefuseConnections bool
+	SecurityDisabled  bool
 	Features          dealer.FeaturePolicy
 	Trust             map[string]int
 	AnyRequestIDs     bool
 	ResumeTimeout     time.Duration
-	MaxRate           int
+	Limits            Limits
 }
 
 // Realm is a routing domain of its own. Safe for concurrent use.
@@ -95,16 +95,21 @@ type Realm struct {
 	Procedures mgmt.Table
 	// Events tells of sessions, subscriptions and registrations.
 	Events *meta.Events
+	// Caller lets the router itself call what clients have registered.
+	Caller *inproc.Client
 
 	broker broker.Config // without what Apply changes
 	dealer dealer.Config
 	salt   []byte // from which the salts of logins derive
 	policy atomic.Pointer[Policy]
+	doubts doubts
 
 	mu          sync.RWMutex
 	sessions    map[wamp.ID]*meta.Session
-	bridges     map[wamp.ID]Member
+	bridges     map[wamp.ID]bridge
 	closed      bool
+	mark        *Mark // the last
+	limits      limiter
 	detached    map[Holder]int // sessions without connection
 	allDetached int
 	maxDetached int
@@ -114,18 +119,22 @@ type Realm struct {
 // subscription and registration ids; counters are the node's.
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 	r := &Realm{
-		URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]Member),
-		detached: make(map[Holder]int),
+		URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]bridge),
+		detached: make(map[Holder]int), mark: new(Mark),
 	}
 	r.salt = SaltKey(idKey, cfg.URI)
 	r.broker = broker.Config{ID: r.ids(idKey, "subscription"), Counters: counters}
 	r.dealer = dealer.Config{ID: r.ids(idKey, "registration"), Counters: counters}
 	r.Broker, r.Dealer = broker.New(r.broker), dealer.New(r.dealer)
+	r.Caller = inproc.New(r.Dealer, counters)
 	r.Events = meta.NewEvents(r.Broker, r.mayHear)
 	r.broker.Events, r.dealer.Events = r.Events.Subscriptions(), r.Events.Registrations()
 	meta.Register(&r.Procedures, r, r.Broker, r.Dealer)
-	var err error
-	if r.Access, err = rbac.New(cfg.Access); err != nil {
+	access, err := cfg.access()
+	if err != nil {
+		return nil, err
+	}
+	if r.Access, err = rbac.New(access); err != nil {
 		return nil, fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
 	return r, r.Apply(cfg)
@@ -133,17 +142,26 @@ func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 
 // Apply changes what can change live. Grants, call timeouts and bounds act on
 // open sessions at their next message; the rest on sessions that join from now
-// on. An error leaves everything as it was.
+// on, of the limits also the bounds on how many sessions there are and the rates that
+// were off. Sessions that were let in without security end when it is switched on. An
+// error leaves everything as it was.
 func (r *Realm) Apply(cfg Config) error {
 	if !cfg.URI.Valid(wamp.MatchExact, false) {
 		return fmt.Errorf("realm %q: not a valid URI", cfg.URI)
 	}
 	cfg.Auth.Key = r.salt
+	if cfg.Auth.Caller == nil {
+		cfg.Auth.Caller = r.Caller
+	}
 	a, err := auth.New(cfg.Auth)
 	if err != nil {
 		return fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
-	if err := r.Access.Set(cfg.Access); err != nil {
+	access, err := cfg.access()
+	if err != nil {
+		return err
+	}
+	if err := r.Access.Set(access); err != nil {
 		return fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
 	b, d := r.broker, r.dealer
@@ -155,12 +173,17 @@ func (r *Realm) Apply(cfg Config) error {
 	b.NoDisclosure, d.NoDisclosure = cfg.NoDisclosure, cfg.NoDisclosure
 	r.Broker.Configure(b)
 	r.Dealer.Configure(d)
-	r.boundDetached(cfg.MaxDetached)
-	r.policy.Store(&Policy{
+	r.bound(cfg.MaxDetached, cfg.Limits)
+	old := r.policy.Swap(&Policy{
 		Auth: a, Queue: cfg.Queue,
-		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, Features: cfg.Features, Trust: cfg.Trust,
-		AnyRequestIDs: cfg.AnyRequestIDs, ResumeTimeout: cfg.ResumeTimeout, MaxRate: cfg.MaxRate,
+		StrictURIs: cfg.StrictURIs, RefuseConnections: cfg.RefuseConnections, SecurityDisabled: cfg.Auth.SecurityDisabled,
+		Features: cfg.Features, Trust: cfg.Trust,
+		AnyRequestIDs: cfg.AnyRequestIDs, ResumeTimeout: cfg.ResumeTimeout, Limits: cfg.Limits,
 	})
+	if old != nil && old.SecurityDisabled && !cfg.Auth.SecurityDisabled {
+		r.secure()
+	}
+	r.Recheck()
 	return nil
 }
 

@@ -17,32 +17,55 @@ type Member interface {
 	Goodbye(reason wamp.URI, message string)
 }
 
+// bridge is a session that stands for another router.
+type bridge struct {
+	Member
+
+	unsecured bool
+}
+
 // ErrClosed is returned by Join when the realm is going away.
 var ErrClosed = errors.New("realm closed")
+
+// ErrSecured is returned by JoinBridge when security was switched on meanwhile.
+var ErrSecured = errors.New("realm has security now")
 
 // ErrTaken is returned by Join when a session has the id already.
 var ErrTaken = errors.New("session id taken")
 
-// Join puts a session into the table.
-func (r *Realm) Join(s *meta.Session) error {
+// Join puts a session into the table, with the bounds that it shares with
+// others. The error is ErrClosed, ErrTaken, ErrFull, ErrUserFull, or for a
+// session that was dismissed since then, the *wamp.Error for its client.
+func (r *Realm) Join(s *meta.Session, since *Mark) (Rates, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.freeLocked(s.ID()); err != nil {
-		return err
+		return Rates{}, err
+	}
+	if err := since.sinceLocked(s); err != nil {
+		return Rates{}, err
+	}
+	rates, err := r.limits.enter(s, len(r.sessions))
+	if err != nil {
+		return Rates{}, err
 	}
 	r.sessions[s.ID()] = s
-	return nil
+	return rates, nil
 }
 
 // JoinBridge puts a session that stands for another router into the table. The
-// Meta API does not know it.
-func (r *Realm) JoinBridge(id wamp.ID, m Member) error {
+// Meta API does not know it. unsecured says that the realm had no security when
+// it was let in; ErrSecured that it has now.
+func (r *Realm) JoinBridge(id wamp.ID, m Member, unsecured bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.freeLocked(id); err != nil {
 		return err
 	}
-	r.bridges[id] = m
+	if unsecured && !r.Policy().SecurityDisabled {
+		return ErrSecured
+	}
+	r.bridges[id] = bridge{m, unsecured}
 	return nil
 }
 
@@ -62,6 +85,9 @@ func (r *Realm) freeLocked(id wamp.ID) error {
 func (r *Realm) Leave(id wamp.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s := r.sessions[id]; s != nil {
+		r.limits.leave(s)
+	}
 	delete(r.sessions, id)
 	delete(r.bridges, id)
 }
@@ -118,7 +144,10 @@ func (r *Realm) shut() []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	all := slices.Collect(maps.Values(r.bridges))
+	var all []Member
+	for _, b := range r.bridges {
+		all = append(all, b.Member)
+	}
 	for _, s := range r.sessions {
 		all = append(all, s.Conn)
 	}

@@ -2,11 +2,14 @@ package session
 
 import (
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
+	"bondy/core/audit"
 	"bondy/core/codec"
 	"bondy/core/peer"
+	"bondy/core/rate"
 	"bondy/core/realm"
 	"bondy/core/wamp"
 )
@@ -26,10 +29,14 @@ type Config struct {
 	Left func(c Conn)
 	// Detached counts sessions that have no connection.
 	Detached *sync.WaitGroup
+	// Hellos bounds HELLO by client address; nil does not.
+	Hellos   *rate.Table[netip.Prefix]
 	Codec    codec.Limits
 	Budget   *peer.Budget
 	Counters *peer.Counters
 	Log      *slog.Logger
+	// Audit is told of logins, refusals and denials; nil tells nobody.
+	Audit audit.Recorder
 
 	announce sync.Once
 	roles    map[string]any

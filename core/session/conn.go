@@ -67,4 +67,7 @@ type ConnInfo struct {
 	Remote netip.AddrPort
 	// TLS is nil on plain connections.
 	TLS *tls.ConnectionState
+	// Proxied says that a proxy stands between: Remote is what it told, or its
+	// own address, and proves nothing of where the client is.
+	Proxied bool
 }

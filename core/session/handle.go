@@ -64,10 +64,17 @@ func (s *Session) call(m *wamp.Call) error {
 	if err := s.passthru(m.Type(), m.Options, peer.CallerPassthru); err != nil {
 		return err
 	}
-	err = s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
+	router := m.Procedure.Reserved() // it answers itself
+	if router {
+		m.Procedure = s.realm.Procedures.Canonical(m.Procedure)
+	}
+	disclose, err := s.permit(rbac.Call, m.Procedure, wamp.MatchExact)
+	if disclose {
+		m.Options = disclosed(m.Options)
+	}
 	switch {
 	case err != nil:
-	case m.Procedure.Reserved():
+	case router:
 		err = s.ask(m)
 	default:
 		s.routing = true
@@ -86,7 +93,10 @@ func (s *Session) publish(m *wamp.Publish) error {
 	if err := s.passthru(m.Type(), m.Options, peer.PublisherPassthru); err != nil {
 		return err
 	}
-	err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+	disclose, err := s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+	if disclose {
+		m.Options = disclosed(m.Options)
+	}
 	if err == nil && m.Topic.Reserved() {
 		err = reserved(m.Topic)
 	}
@@ -106,11 +116,14 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 		return err
 	}
 	match, err := m.Options.Match()
+	m.Topic = m.Topic.Canonical(match)
+	version := s.realm.Access.Version()
 	if err == nil {
-		err = s.permit(rbac.Subscribe, m.Topic, match)
+		err = s.permitHolding(rbac.Subscribe, m.Topic, match, m.Options)
 	}
 	if err == nil {
 		err = s.route(func() error { return s.pubsub().Subscribe(s.batch, m, match) })
+		s.stand(version)
 	}
 	return s.fail(m.Type(), m.Request, err)
 }
@@ -120,14 +133,16 @@ func (s *Session) register(m *wamp.Register) error {
 		return err
 	}
 	match, err := m.Options.Match()
+	version := s.realm.Access.Version()
 	if err == nil {
-		err = s.permit(rbac.Register, m.Procedure, match)
+		err = s.permitHolding(rbac.Register, m.Procedure, match, m.Options)
 	}
 	if err == nil && m.Procedure.Reserved() {
 		err = reserved(m.Procedure)
 	}
 	if err == nil {
 		err = s.route(func() error { return s.rpc().Register(s.batch, m, match) })
+		s.stand(version)
 	}
 	return s.fail(m.Type(), m.Request, err)
 }
@@ -172,17 +187,6 @@ func (s *Session) request(t wamp.MessageType, id wamp.ID, role peer.Features) er
 func (s *Session) role(t wamp.MessageType, role peer.Features) error {
 	if !s.peer.Features.Has(role) {
 		return wamp.Violationf("%s from a client that did not announce the role for it", t)
-	}
-	return nil
-}
-
-// permit checks the URI and whether this session may do that with it.
-func (s *Session) permit(p rbac.Permission, uri wamp.URI, match wamp.Match) error {
-	if !uri.Valid(match, s.policy.StrictURIs) {
-		return wamp.Errorf(wamp.ErrInvalidURI, "%q is not a valid URI here", uri)
-	}
-	if !s.member.Rights.Decide(p, uri, match) {
-		return wamp.Errorf(wamp.ErrNotAuthorized, "%s has no grant of %s on %q", s.peer.AuthID, p, uri)
 	}
 	return nil
 }

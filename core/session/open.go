@@ -23,6 +23,9 @@ func (s *Session) open(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.greeted(); err != nil {
+		return nil, err
+	}
 	features, err := peer.ParseFeatures(hello.Details)
 	if err != nil {
 		return nil, err
@@ -37,6 +40,7 @@ func (s *Session) open(ctx context.Context) (*Session, error) {
 	if s.realm, err = s.cfg.Realm(hello.Realm); err != nil {
 		return nil, err
 	}
+	since := s.realm.Mark()
 	s.policy = s.realm.Policy()
 	if s.policy.RefuseConnections {
 		return nil, wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", hello.Realm)
@@ -44,6 +48,7 @@ func (s *Session) open(ctx context.Context) (*Session, error) {
 	s.peer.Session = wamp.RandomID()
 	who, err := s.authenticate(ctx, hello, deadline)
 	if err != nil {
+		s.opened(hello, nil, err)
 		return nil, err
 	}
 	if err := s.conn.SetReadDeadline(time.Time{}); err != nil {
@@ -51,9 +56,12 @@ func (s *Session) open(ctx context.Context) (*Session, error) {
 	}
 	s.conn.SetReadLimit(0)
 	if old := s.resume(wish, who, features, deadline); old != nil {
+		old.opened(hello, who, nil)
 		return old, nil
 	}
-	return s, s.welcome(who, features, wish)
+	err = s.welcome(who, features, wish, since)
+	s.opened(hello, who, err)
+	return s, err
 }
 
 // hello reads the first message.
@@ -76,22 +84,11 @@ func (s *Session) hello() (*wamp.Hello, time.Time, error) {
 }
 
 func (s *Session) authenticate(ctx context.Context, hello *wamp.Hello, deadline time.Time) (*auth.Identity, error) {
-	roles, err := askedRoles(hello.Details)
-	if err != nil {
-		return nil, err
-	}
 	req, err := s.authRequest(hello)
 	if err != nil {
 		return nil, err
 	}
-	if len(roles) == 1 {
-		req.AuthRole = roles[0]
-	}
-	who, err := s.prove(ctx, req, deadline)
-	if err != nil {
-		return nil, err
-	}
-	return narrow(who, roles)
+	return s.prove(ctx, req, deadline)
 }
 
 // prove takes the client through an authentication method.
@@ -119,8 +116,11 @@ func (s *Session) prove(ctx context.Context, req auth.Request, deadline time.Tim
 
 func (s *Session) authRequest(hello *wamp.Hello) (auth.Request, error) {
 	info := s.conn.Info()
-	req := auth.Request{Session: s.peer.Session, Realm: hello.Realm, Remote: info.Remote, TLS: info.TLS}
+	req := auth.Request{Session: s.peer.Session, Realm: hello.Realm, Remote: info.Remote, Proxied: info.Proxied, TLS: info.TLS}
 	var err error
+	if req.Roles, err = askedRoles(hello.Details); err != nil {
+		return req, err
+	}
 	if req.AuthID, err = hello.Details.String("authid"); err != nil {
 		return req, err
 	}
@@ -133,8 +133,8 @@ func (s *Session) authRequest(hello *wamp.Hello) (auth.Request, error) {
 
 // welcome makes the session known and tells the client; from here on others
 // may send to it.
-func (s *Session) welcome(who *auth.Identity, features peer.Features, w wish) error {
-	if s.rate = newBucket(s.policy.MaxRate); w.resumable && s.policy.ResumeTimeout > 0 {
+func (s *Session) welcome(who *auth.Identity, features peer.Features, w wish, since *realm.Mark) error {
+	if w.resumable && s.policy.ResumeTimeout > 0 {
 		s.after = &afterlife{timeout: s.policy.ResumeTimeout, who: who}
 		s.peer.Close()
 		s.peer.Queue = peer.NewLastingQueue(s.conn, &s.policy.Queue, s.cfg.Budget, s.cfg.Counters, s.End)
@@ -143,13 +143,14 @@ func (s *Session) welcome(who *auth.Identity, features peer.Features, w wish) er
 	}
 	s.peer.AuthID, s.peer.AuthRole, s.peer.About = who.AuthID, who.AuthRole, &s.member
 	s.peer.Features, s.peer.Trust = features, s.policy.Trust[who.AuthRole]
-	s.member.Peer, s.member.Conn, s.member.Rights = &s.peer, s, s.realm.Access.Rights(who.Roles)
+	s.member.Peer, s.member.Conn, s.member.Rights = &s.peer, s, s.realm.Rights(who)
 	s.member.AuthMethod, s.member.AuthProvider, s.member.Roles = who.AuthMethod, who.AuthProvider, who.Roles
+	s.member.Principal, s.member.Unsecured = who.Principal, s.policy.SecurityDisabled
 	m := s.greeting(who)
 	if w.asked {
 		w.answer(m.Details, s.after)
 	}
-	if err := s.join(m); err != nil {
+	if err := s.join(m, since, who.Expires); err != nil {
 		return err
 	}
 	s.cfg.Log.Debug("session opened", slog.Any("", s),
@@ -179,15 +180,33 @@ func (s *Session) greeting(who *auth.Identity) *wamp.Welcome {
 }
 
 // join enters the realm's table and queues WELCOME in one step for Goodbye.
-func (s *Session) join(welcome *wamp.Welcome) error {
+func (s *Session) join(welcome *wamp.Welcome, since *realm.Mark, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch err := s.realm.Join(&s.member); {
+	shared, err := s.realm.Join(&s.member, since)
+	if err != nil {
+		return s.turnedAway(err)
+	}
+	s.rates = newRates(s.policy.Limits.MaxRate, shared)
+	s.send(welcome)
+	s.expiresLocked(expires)
+	return nil
+}
+
+// turnedAway is what a client learns of an error of Realm.Join.
+func (s *Session) turnedAway(err error) error {
+	switch {
 	case errors.Is(err, realm.ErrClosed):
 		return wamp.Errorf(wamp.CloseSystemShutdown, "the realm is closing")
-	case err != nil:
+	case errors.Is(err, realm.ErrFull):
+		s.cfg.Counters.RealmFull.Add(1)
+		return wamp.Errorf(wamp.ErrUnavailable, "the realm has as many sessions as its max_sessions allows: try again later")
+	case errors.Is(err, realm.ErrUserFull):
+		s.cfg.Counters.UserFull.Add(1)
+		return wamp.Errorf(wamp.ErrTooManyRequests, "%s has as many sessions as the realm's max_sessions_per_user allows: leave one", s.peer.AuthID)
+	case errors.Is(err, realm.ErrTaken):
 		return wamp.Errorf(wamp.ErrUnavailable, "%v: try again", err)
+	default:
+		return err
 	}
-	s.send(welcome)
-	return nil
 }

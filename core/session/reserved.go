@@ -17,10 +17,12 @@ func (s *Session) ask(m *wamp.Call) error {
 	if m.Options["ppt_scheme"] != nil {
 		return wamp.Errorf(wamp.ErrFeatureNotSupported, "%s does not take a payload in passthru mode: send the arguments as they are", m.Procedure)
 	}
-	res, err := s.realm.Procedures.Call(&mgmt.Request{
+	req := &mgmt.Request{
 		Procedure: m.Procedure, Realm: s.realm.URI, Caller: &s.peer, Rights: s.member.Rights,
 		StrictURIs: s.policy.StrictURIs, Batch: s.batch, Payload: m.Payload, Guard: s.route,
-	})
+	}
+	res, err := s.realm.Procedures.Call(req)
+	s.administered(req, err)
 	if err != nil {
 		return argument(err)
 	}
@@ -65,8 +67,8 @@ func (s *Session) Transport() meta.Transport {
 // longer publish is dropped.
 func (s *Session) bequeath(scope meta.Scope) {
 	for m, err := range s.member.TakeTestaments(scope) {
-		if err == nil {
-			err = s.permit(rbac.Publish, m.Topic, wamp.MatchExact)
+		if err == nil && !s.member.Rights.Decide(rbac.Publish, m.Topic, wamp.MatchExact) {
+			err = wamp.Errorf(wamp.ErrNotAuthorized, "%s has no grant of %s any more", s.peer.AuthID, rbac.Publish)
 		}
 		if err == nil {
 			err = s.route(func() error { return s.pubsub().Publish(s.batch, m) })

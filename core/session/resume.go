@@ -235,11 +235,16 @@ func (s *Session) claim(token string, who *auth.Identity, features peer.Features
 	return gone, true
 }
 
-// same reports whether two logins made the same identity. Anonymous clients
-// have another authid each time.
+// same reports whether two logins made the same identity, for which the same may
+// end it. Anonymous clients have another authid each time.
 func same(a, b *auth.Identity) bool {
 	return a.AuthMethod == b.AuthMethod && a.AuthRole == b.AuthRole && slices.Equal(a.Roles, b.Roles) &&
+		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Narrow, b.Narrow) && samePrincipal(a.Principal, b.Principal) &&
 		(a.AuthID == b.AuthID || a.AuthMethod == auth.MethodAnonymous)
+}
+
+func samePrincipal(a, b *auth.Principal) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
 
 // attach gives the session a connection: WELCOME, with what the login of who
@@ -263,6 +268,7 @@ func (s *Session) attach(d *door, who *auth.Identity) bool {
 	}
 	a.timer.Stop()
 	a.timer = nil
+	s.expiresLocked(who.Expires)
 	s.door, s.anew = d, true
 	s.realm.Attach(a.holder)
 	s.cfg.Detached.Done()

@@ -11,6 +11,7 @@ import (
 	"bondy/core/dealer"
 	"bondy/core/meta"
 	"bondy/core/peer"
+	"bondy/core/rbac"
 	"bondy/core/realm"
 	"bondy/core/wamp"
 )
@@ -28,13 +29,16 @@ type Session struct {
 
 	lastRequest wamp.ID
 
-	rate  *bucket    // nil without a bound
+	rates *rates     // nil without a bound
 	after *afterlife // nil if the session ends with its connection
+
+	answers *rbac.Answers // nil until a dynamic authorizer was asked
 
 	mu      sync.Mutex  // with leaving, orders WELCOME and GOODBYE
 	leaving atomic.Bool // GOODBYE was sent
 	anew    bool        // the connection is another one: the next id may be any
 	cut     *time.Timer // ends a client that does not answer ours
+	expiry  *expiry     // nil if its identity has no end
 }
 
 // run handles messages until the session ends: nil after an orderly GOODBYE,
@@ -54,8 +58,8 @@ func (s *Session) run() error {
 		if s.leaving.Load() {
 			continue // section "GOODBYE": all else is ignored now
 		}
-		if s.rate != nil && !s.rate.take(time.Now()) {
-			err = s.refuse(m)
+		if s.rates != nil {
+			err = s.paced(m)
 		} else {
 			err = s.handle(m)
 		}
@@ -100,6 +104,7 @@ func (s *Session) leave() {
 	if s.cut != nil {
 		s.cut.Stop()
 	}
+	s.lastsLocked()
 	s.after.letGo()
 	s.mu.Unlock()
 	s.bequeath(meta.Detached)
@@ -114,6 +119,7 @@ func (s *Session) leave() {
 	s.realm.Leave(s.peer.Session)
 	s.realm.Events.Left(s.batch, &s.member)
 	s.routing = false
+	s.closed()
 	s.cfg.Log.Debug("session closed", slog.Any("", s))
 }
 

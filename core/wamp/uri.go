@@ -88,9 +88,25 @@ func (u URI) Valid(m Match, strict bool) bool {
 	return start < len(u) || m != MatchExact
 }
 
-// Reserved reports whether u's first component belongs to the protocol or to
-// this router (section "Reserved URIs"); "wampum.x" does not.
+// Canonical is u without the other names that the predecessor's clients have for
+// the component bondy: com.bondy and com.leapsight.bondy. Of a prefix only whole
+// components count, because "com.bondy" also begins "com.bondyfoo".
+func (u URI) Canonical(m Match) URI {
+	rest, ok := strings.CutPrefix(string(u), "com.")
+	if !ok {
+		return u
+	}
+	rest = strings.TrimPrefix(rest, "leapsight.")
+	after, ok := strings.CutPrefix(rest, "bondy")
+	if !ok || after != "" && after[0] != '.' || after == "" && m == MatchPrefix {
+		return u
+	}
+	return URI(rest)
+}
+
+// Reserved reports whether u belongs to the protocol or to this router, under
+// any of its names (section "Reserved URIs"); "wampum.x" does not.
 func (u URI) Reserved() bool {
-	first, _, _ := strings.Cut(string(u), ".")
+	first, _, _ := strings.Cut(string(u.Canonical(MatchExact)), ".")
 	return first == "wamp" || first == "bondy"
 }

@@ -10,8 +10,8 @@ import (
 	"bondy/core/wamp"
 )
 
-// maxCall bounds the body of a call in bytes.
-const maxCall = 1 << 20
+// maxCall bounds the body of a call in bytes; the documents of realms are long.
+const maxCall = 64 << 20
 
 // Call is a call of one of the router's own procedures by the node's operator.
 type Call struct {

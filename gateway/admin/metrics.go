@@ -28,15 +28,15 @@ func RouterCollector(stats func() core.Stats) prometheus.Collector {
 		kept:     prometheus.NewDesc("bondy_retained_bytes", "Bytes of the retained events.", nil, nil),
 		noRoom:   prometheus.NewDesc("bondy_retain_refused_total", "Events that were to be retained and did not fit.", nil, nil),
 		lost:     prometheus.NewDesc("bondy_history_lost_total", "Events that no event history could take.", nil, nil),
-		tooFast:  prometheus.NewDesc("bondy_messages_refused_total", "Messages refused because a session sent too many.", nil, nil),
+		full:     prometheus.NewDesc("bondy_sessions_refused_total", "Logins refused because the realm, or the user, had as many sessions as may be.", []string{"limit"}, nil),
 	}
 }
 
 type routerCollector struct {
 	stats func() core.Stats
 
-	realms, sessions, detached, subs, regs, queued, messages, dropped, slow, resumed, refused, tooFast *prometheus.Desc
-	retained, kept, noRoom, lost                                                                       *prometheus.Desc
+	realms, sessions, detached, subs, regs, queued, messages, dropped, slow, resumed, refused, full *prometheus.Desc
+	retained, kept, noRoom, lost                                                                    *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -74,5 +74,6 @@ func (c *routerCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.kept, float64(s.RetainedBytes))
 	counter(c.noRoom, s.RetainRefused)
 	counter(c.lost, s.HistoryLost)
-	counter(c.tooFast, s.Counters.TooFast.Load())
+	counter(c.full, s.Counters.RealmFull.Load(), "realm")
+	counter(c.full, s.Counters.UserFull.Load(), "user")
 }

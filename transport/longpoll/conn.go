@@ -72,13 +72,10 @@ type post struct {
 var _ session.Conn = (*Conn)(nil)
 
 func newConn(h *Handler, sub web.Subprotocol, r *http.Request) *Conn {
-	remote, _ := netip.ParseAddrPort(r.RemoteAddr) // a unix socket has none
+	remote, proxied := web.Source(r)
 	c := &Conn{
 		handler: h, id: newID(), sub: sub,
-		info: session.ConnInfo{
-			Transport: "longpoll", TLS: r.TLS,
-			Remote: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()),
-		},
+		info:     session.ConnInfo{Transport: "longpoll", TLS: r.TLS, Remote: remote, Proxied: proxied},
 		progress: func() {},
 		in:       make(chan *post), change: make(chan struct{}, 1),
 		closed: make(chan struct{}), served: make(chan struct{}),
@@ -94,6 +91,9 @@ func (c *Conn) Serializer() wamp.Serializer { return c.sub.Serializer }
 // Info implements session.Conn: address and TLS are those of the connection by
 // which the transport was opened.
 func (c *Conn) Info() session.ConnInfo { return c.info }
+
+// Remote is the client's address.
+func (c *Conn) Remote() netip.AddrPort { return c.info.Remote }
 
 // Append implements peer.Sink. It copies msg.
 func (c *Conn) Append(msg []byte, _ *peer.Buffer) error {

@@ -38,18 +38,15 @@ package longpoll
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"bondy/transport/pipe"
 	"bondy/transport/web"
 )
 
@@ -138,7 +135,7 @@ func New(cfg Config) (*Handler, error) {
 func (h *Handler) Close() { h.once.Do(func() { close(h.closed) }) }
 
 // ServeHTTP implements http.Handler. The server's connections must have come
-// through ConnContext, or whether messages arrived is known less well.
+// through web.ConnContext, or whether messages arrived is known less well.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -182,8 +179,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) {
 	if err := h.cfg.Accept(c); err != nil {
 		h.remove(c)
 		c.end(err)
-		w.Header().Set("Retry-After", "10")
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		web.Busy(w, err)
 		return
 	}
 	w.Header().Set(contentType, "application/json")
@@ -249,21 +245,4 @@ func success(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
-}
-
-// connKey is the context key of the connection that carries a request.
-type connKey struct{}
-
-// ConnContext is for http.Server.ConnContext.
-func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
-		c = t.NetConn()
-	}
-	return context.WithValue(ctx, connKey{}, c)
-}
-
-// carrier is the connection that carries r, nil if it is not known.
-func carrier(r *http.Request) *pipe.Pipe {
-	p, _ := r.Context().Value(connKey{}).(*pipe.Pipe)
-	return p
 }

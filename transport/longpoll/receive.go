@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bondy/transport/pipe"
+	"bondy/transport/web"
 )
 
 const (
@@ -48,7 +49,7 @@ func (c *Conn) serveReceive(w http.ResponseWriter, r *http.Request) {
 	if err := rc.SetReadDeadline(end.Add(settleTimeout + cfg.Timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return // a closed connection
 	}
-	d := &delivery{carrier: carrier(r)}
+	d := &delivery{carrier: web.Pipe(r)}
 	var body []byte
 	if c.settle(r.Context(), p) {
 		body = c.take(r.Context(), p, d, end)

@@ -18,6 +18,7 @@ import (
 
 	"bondy/transport/longpoll"
 	"bondy/transport/pipe"
+	"bondy/transport/web"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,7 +66,7 @@ func serve(t *testing.T, cfg longpoll.Config) *rig {
 	server := httptest.NewUnstartedServer(r.handler)
 	server.Listener.Close()
 	server.Listener = pipes{ln, pipe.NewShared()}
-	server.Config.ConnContext = longpoll.ConnContext
+	server.Config.ConnContext = web.ConnContext
 	if strings.HasSuffix(t.Name(), "TLS") {
 		server.StartTLS()
 	} else {

@@ -40,6 +40,7 @@ type Pipe struct {
 	reset    atomic.Bool // while passing through
 	told     atomic.Bool // the socket has told that, or another end
 	over     bool        // the other side is gone: nothing to wait for
+	proxied  bool        // remote is what a proxy says
 
 	ending bool // guarded by mu, as is what follows: there is little time left for what waits
 	ended  bool // nobody shall wait for something to read any more
@@ -61,9 +62,12 @@ func New(conn net.Conn, shared *Shared, onClose func(*Pipe)) *Pipe {
 // Remote is the client's address, the zero value for a unix socket.
 func (p *Pipe) Remote() netip.AddrPort { return p.remote }
 
-// SetRemote replaces the client's address by the one that a proxy named. It
-// must be called before the Pipe is shared.
-func (p *Pipe) SetRemote(a netip.AddrPort) { p.remote = a }
+// SetRemote says that a proxy stands between, and replaces the client's address
+// by the one that it named. Nobody may ask for them meanwhile.
+func (p *Pipe) SetRemote(a netip.AddrPort) { p.remote, p.proxied = a, true }
+
+// Proxied reports whether SetRemote was called.
+func (p *Pipe) Proxied() bool { return p.proxied }
 
 // Unread puts bytes back that were read ahead, in front of what comes from
 // the socket. It must be called before anything else was put back and before

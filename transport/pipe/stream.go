@@ -61,6 +61,9 @@ func (s *Stream) Open(c net.Conn) error {
 // Remote is the client's address, the zero value for a unix socket.
 func (s *Stream) Remote() netip.AddrPort { return s.pipe.remote }
 
+// Proxied reports whether that is what a proxy says.
+func (s *Stream) Proxied() bool { return s.pipe.proxied }
+
 // TLS is the state of the TLS connection, nil in the clear.
 func (s *Stream) TLS() *tls.ConnectionState {
 	if s.tls == nil {

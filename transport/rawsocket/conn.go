@@ -47,7 +47,7 @@ func (c *Conn) Serializer() wamp.Serializer { return c.serializer }
 
 // Info implements session.Conn.
 func (c *Conn) Info() session.ConnInfo {
-	return session.ConnInfo{Transport: "rawsocket", Remote: c.Remote(), TLS: c.TLS()}
+	return session.ConnInfo{Transport: "rawsocket", Remote: c.Remote(), Proxied: c.Proxied(), TLS: c.TLS()}
 }
 
 // Append implements peer.Sink.

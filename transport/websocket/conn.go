@@ -42,7 +42,7 @@ func (c *Conn) Serializer() wamp.Serializer { return c.sub.Serializer }
 
 // Info implements session.Conn.
 func (c *Conn) Info() session.ConnInfo {
-	return session.ConnInfo{Transport: "websocket", Remote: c.Remote(), TLS: c.TLS()}
+	return session.ConnInfo{Transport: "websocket", Remote: c.Remote(), Proxied: c.Proxied(), TLS: c.TLS()}
 }
 
 // Append implements peer.Sink.

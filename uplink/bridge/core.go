@@ -188,10 +188,11 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if err != nil {
 		return s.abort(cl, err)
 	}
-	if r.Policy().RefuseConnections {
+	policy := r.Policy()
+	if policy.RefuseConnections {
 		return s.abort(cl, wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", m.Realm))
 	}
-	s.id = wamp.RandomID()
+	s.id, s.unsecured = wamp.RandomID(), policy.SecurityDisabled
 	req := auth.Request{Session: s.id, Realm: m.Realm}
 	if req.AuthID, err = m.Details.String("authid"); err != nil {
 		return err
@@ -205,7 +206,7 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if req.Extra, err = m.Details.Dict("authextra"); err != nil {
 		return err
 	}
-	who, exchange, err := r.Policy().Auth.Begin(context.Background(), req) // cryptosign and anonymous wait for nothing
+	who, exchange, err := policy.Auth.Begin(context.Background(), req) // cryptosign and anonymous wait for nothing
 	switch {
 	case err != nil:
 		return s.abort(cl, err)
@@ -234,7 +235,8 @@ func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
 	if err != nil {
 		return s.abort(cl, err)
 	}
-	s.rights = r.Access.Rights(who.Roles)
+	s.rights = r.Rights(who)
+	s.watch(cl)
 	s.send(s.batch, &wamp.Welcome{Session: s.id, Details: wamp.Dict{
 		"authid": who.AuthID, "authrole": who.AuthRole, "authmethod": who.AuthMethod,
 	}})

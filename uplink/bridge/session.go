@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -39,15 +40,19 @@ type session struct {
 	decoder *codec.Decoder
 	rules   view
 	rights  *rbac.Rights // of the uplink, at the core; nil at the edge, which trusts its core
-	realm   *realm.Realm
-	id      wamp.ID
-	peer    *peer.Peer
-	broker  *broker.Session // nil until joined
-	dealer  *dealer.Session
-	stop    []func()
-	topics  map[wamp.ID]wamp.ID // subscriptions for the other side, by its request
-	offers  map[wamp.ID]wamp.ID // registrations likewise
-	held    map[wamp.ID]bool    // the ids of both
+	// unsecured says that the realm of the core had no security at HELLO.
+	unsecured bool
+	realm     *realm.Realm
+	id        wamp.ID
+	peer      *peer.Peer
+	broker    *broker.Session // nil until joined
+	dealer    *dealer.Session
+	stop      []func()
+	topics    map[wamp.ID]wamp.ID         // subscriptions for the other side, by its request
+	offers    map[wamp.ID]wamp.ID         // registrations likewise
+	held      map[wamp.ID]pattern.Pattern // both, by their ids
+
+	recheck func() // sees to what is held when permissions change; nil at the edge
 
 	mu         sync.Mutex
 	subscribed *interest
@@ -79,11 +84,11 @@ func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *s
 // join makes the session a peer of the realm, through which the other side's
 // interest, events and calls come, and tells the other side of ours.
 func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, authRole string) error {
-	if err := r.JoinBridge(id, s); err != nil {
+	if err := r.JoinBridge(id, s, s.unsecured); err != nil {
 		return err
 	}
 	s.realm, s.id = r, id
-	s.topics, s.offers, s.held = make(map[wamp.ID]wamp.ID), make(map[wamp.ID]wamp.ID), make(map[wamp.ID]bool)
+	s.topics, s.offers, s.held = make(map[wamp.ID]wamp.ID), make(map[wamp.ID]wamp.ID), make(map[wamp.ID]pattern.Pattern)
 	s.peer = &peer.Peer{
 		Session: id, AuthID: authID, AuthRole: authRole, Via: via, Queue: s.queue,
 		Topics: s.rules.sendTopics.match, Procedures: s.rules.sendProcedures.match,
@@ -269,16 +274,17 @@ func (s *session) interest(m wamp.Message) error {
 		if err != nil {
 			return s.refuse(m.Type(), m.Request, err)
 		}
-		return s.hold(s.topics, m.Request, s.broker.SubscriptionID(match, m.Topic))
+		return s.hold(s.topics, m.Request, s.broker.SubscriptionID(match, m.Topic), pattern.Pattern{Match: match, URI: m.Topic})
 	case *wamp.Register:
 		match, err := s.may(rbac.Register, s.rules.sendProcedures, m.Procedure, m.Options)
+		maps.DeleteFunc(m.Options, func(option string, _ any) bool { return option != "invoke" }) // nothing else crosses
 		if err == nil {
 			err = s.dealer.Register(s.batch, m, match)
 		}
 		if err != nil {
 			return s.refuse(m.Type(), m.Request, err)
 		}
-		return s.hold(s.offers, m.Request, s.dealer.RegistrationID(match, m.Procedure))
+		return s.hold(s.offers, m.Request, s.dealer.RegistrationID(match, m.Procedure), pattern.Pattern{Match: match, URI: m.Procedure})
 	case *wamp.Unsubscribe:
 		if id, ok := s.topics[m.Subscription]; ok {
 			delete(s.topics, m.Subscription)
@@ -297,11 +303,12 @@ func (s *session) interest(m wamp.Message) error {
 
 // hold notes what the other side holds here by which request. It tells of
 // nothing twice.
-func (s *session) hold(what map[wamp.ID]wamp.ID, request, id wamp.ID) error {
-	if _, used := what[request]; used || s.held[id] {
+func (s *session) hold(what map[wamp.ID]wamp.ID, request, id wamp.ID, p pattern.Pattern) error {
+	_, used := what[request]
+	if _, held := s.held[id]; used || held {
 		return wamp.Violationf("interest told twice, in request %d", request)
 	}
-	what[request], s.held[id] = id, true
+	what[request], s.held[id] = id, p
 	return nil
 }
 

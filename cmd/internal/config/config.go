@@ -18,6 +18,8 @@ type Config struct {
 	DataDir string `toml:"data_dir"`
 	// Log is how the node logs.
 	Log Log `toml:"log"`
+	// Audit is the audit log.
+	Audit Audit `toml:"audit"`
 	// Listeners are the addresses that the node serves. The ones of a file
 	// replace the default ones.
 	Listeners []Listener `toml:"listener"`
@@ -26,6 +28,9 @@ type Config struct {
 	// Realms are the realms that the file defines. They replace the default
 	// one.
 	Realms []Realm `toml:"realm"`
+	// RealmsDir is a folder of JSON documents that define more of them; empty is
+	// none. With one, the default realm is not there.
+	RealmsDir string `toml:"realms_dir"`
 	// UplinkListener is where edges arrive, on a core; nil means nowhere.
 	UplinkListener *UplinkListener `toml:"uplink_listener"`
 	// Uplinks are the cores to which an edge bridges realms.
@@ -79,11 +84,19 @@ type Listener struct {
 	TLS *TLS `toml:"tls"`
 	// ProxyProtocol are the sources that must send a PROXY protocol header.
 	ProxyProtocol []netip.Prefix `toml:"proxy_protocol"`
+	// TrustedProxies are the HTTP proxies that are believed where a request
+	// comes from.
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
 	// MaxConnections bounds the open connections.
 	MaxConnections int `toml:"max_connections"`
 	// MaxConnectionsPerAddress bounds those of one client address beyond
 	// loopback; 0 is no bound.
 	MaxConnectionsPerAddress int `toml:"max_connections_per_address"`
+	// MaxConnectionsPerSecond bounds how fast connections come, and
+	// MaxConnectionsPerSecondPerAddress those of one client address beyond
+	// loopback; 0 is no bound.
+	MaxConnectionsPerSecond           int `toml:"max_connections_per_second"`
+	MaxConnectionsPerSecondPerAddress int `toml:"max_connections_per_second_per_address"`
 	// Origins are the browser origins allowed beside none, loopback and the
 	// same host: scheme://host[:port], *.example.com, or *.
 	Origins []string `toml:"origins"`
@@ -155,6 +168,9 @@ type Limits struct {
 	// MaxPendingCallsPerSession bounds the calls of a session that have no
 	// final result yet.
 	MaxPendingCallsPerSession int `toml:"max_pending_calls_per_session"`
+	// MaxHellosPerSecondPerAddress bounds how fast one client address beyond
+	// loopback opens sessions; 0 is no bound.
+	MaxHellosPerSecondPerAddress int `toml:"max_hellos_per_second_per_address"`
 }
 
 // initial is the configuration before a file is read: every default but
@@ -164,6 +180,7 @@ func initial() Config {
 		Mode:    ModeEdge,
 		DataDir: "bondy-data",
 		Log:     Log{Level: LevelInfo, Format: FormatText},
+		Audit:   Audit{Enabled: true, MaxSegment: 8 * MiB, MaxBytes: 64 * MiB},
 		Limits: Limits{
 			QueueSoft:                  1 * MiB,
 			QueueHard:                  4 * MiB,
@@ -176,6 +193,8 @@ func initial() Config {
 			MaxSubscriptionsPerSession: 100_000,
 			MaxRegistrationsPerSession: 100_000,
 			MaxPendingCallsPerSession:  10_000,
+
+			MaxHellosPerSecondPerAddress: 500,
 		},
 	}
 }
@@ -184,6 +203,7 @@ func initial() Config {
 func (l *Listener) setDefaults() {
 	l.MaxConnections = 100_000
 	l.MaxConnectionsPerAddress = 1_000
+	l.MaxConnectionsPerSecondPerAddress = 500
 	l.PingInterval = 30 * time.Second
 	l.MaxMessageSize = 16 * MiB
 	l.HandshakeTimeout = 10 * time.Second

@@ -54,7 +54,7 @@ func TestDefault(t *testing.T) {
 		Permissions: []string{"wamp.call", "wamp.register", "wamp.subscribe", "wamp.publish"},
 		Resources:   []config.Resource{{URI: "", Match: config.MatchPrefix}},
 	}}
-	if r := cfg.Realms[0]; r.URI != "realm1" || !r.SecurityEnabled || !reflect.DeepEqual(r.Grants, grants) {
+	if r := cfg.Realms[0]; r.URI != "realm1" || r.SecurityEnabled != nil || !reflect.DeepEqual(r.Grants, grants) {
 		t.Errorf("realm = %+v", r)
 	}
 }
@@ -132,10 +132,12 @@ uri = "com.example"
 		ProxyProtocol:            []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		MaxConnections:           100_000,
 		MaxConnectionsPerAddress: 1_000,
-		Origins:                  []string{"https://example.com", "*.example.org"},
-		PingInterval:             90 * time.Second,
-		MaxMessageSize:           64 * config.MiB,
-		HandshakeTimeout:         10 * time.Second,
+
+		MaxConnectionsPerSecondPerAddress: 500,
+		Origins:                           []string{"https://example.com", "*.example.org"},
+		PingInterval:                      90 * time.Second,
+		MaxMessageSize:                    64 * config.MiB,
+		HandshakeTimeout:                  10 * time.Second,
 	}
 	if got := cfg.Listeners[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("listener = %+v\nwant %+v", got, want)
@@ -147,7 +149,7 @@ uri = "com.example"
 		t.Errorf("limits = %+v", l)
 	}
 	r := cfg.Realms[0]
-	if r.CallTimeout != 5*time.Second || r.SlowConsumer != config.SlowClose || !r.AllowConnections {
+	if r.CallTimeout != 5*time.Second || r.SlowConsumer != config.SlowClose || r.AllowConnections != nil {
 		t.Errorf("realm = %+v", r)
 	}
 	u := r.Users[0]

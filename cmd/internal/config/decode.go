@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"bondy/core/strict"
 )
 
 // decoder copies a TOML document, given as nested maps, into a struct whose
@@ -45,9 +47,7 @@ func (d *decoder) value(path string, v reflect.Value, raw any) {
 	case reflect.Slice:
 		d.list(path, v, raw)
 	case reflect.Map:
-		if tree, ok := typed[map[string]any](d, path, raw, "a table"); ok {
-			v.Set(reflect.ValueOf(d.free(path, tree)))
-		}
+		d.mapping(path, v, raw)
 	case reflect.Bool:
 		if b, ok := typed[bool](d, path, raw, "true or false"); ok {
 			v.SetBool(b)
@@ -80,7 +80,24 @@ func (d *decoder) table(path string, v reflect.Value, raw any) {
 		} else if path == "" && slices.Contains(laterSections(), key) {
 			d.addf(at, "this release does not have section %s yet", key)
 		} else {
-			d.addf(at, "unknown key%s", suggest(key, names))
+			d.addf(at, "unknown key%s", strict.Suggest(key, names))
+		}
+	}
+}
+
+// mapping decodes a TOML table into a map.
+func (d *decoder) mapping(path string, v reflect.Value, raw any) {
+	tree, ok := typed[map[string]any](d, path, raw, "a table")
+	switch {
+	case !ok:
+	case v.Type().Elem().Kind() == reflect.Interface:
+		v.Set(reflect.ValueOf(d.free(path, tree)))
+	default:
+		v.Set(reflect.MakeMap(v.Type()))
+		for _, key := range slices.Sorted(maps.Keys(tree)) {
+			e := reflect.New(v.Type().Elem()).Elem()
+			d.value(join(path, key), e, tree[key])
+			v.SetMapIndex(reflect.ValueOf(key), e)
 		}
 	}
 }

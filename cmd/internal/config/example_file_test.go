@@ -37,7 +37,7 @@ func TestStatedDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An empty list is as good as none.
-	got.Listeners[0].Origins, got.Listeners[0].ProxyProtocol = nil, nil
+	got.Listeners[0].Origins, got.Listeners[0].ProxyProtocol, got.Listeners[0].TrustedProxies = nil, nil, nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("with the stated defaults:\n%+v\nwant\n%+v", got, want)
 	}

@@ -56,7 +56,7 @@ func Parse(data []byte, name string) (Config, error) {
 			found = append(found, e)
 		}
 	}
-	if _, own := tree["realm"]; !own && !d.covers("realm") {
+	if _, own := tree["realm"]; !own && cfg.RealmsDir == "" && !d.covers("realm") {
 		found = append(found, exposed(cfg.Listeners)...)
 	}
 	if len(found) > 0 {
@@ -88,7 +88,7 @@ func complete(cfg *Config, tree map[string]any, dir string) error {
 		if !ownListeners {
 			cfg.Listeners = def.Listeners
 		}
-		if !ownRealms {
+		if !ownRealms && cfg.RealmsDir == "" {
 			cfg.Realms = def.Realms
 		}
 	}
@@ -113,9 +113,15 @@ func complete(cfg *Config, tree map[string]any, dir string) error {
 			u.Realms[j].KeyFile = resolve(dir, u.Realms[j].KeyFile)
 		}
 	}
+	cfg.RealmsDir = resolve(dir, cfg.RealmsDir)
 	for i := range cfg.Realms {
-		for j := range cfg.Realms[i].Grants {
-			cfg.Realms[i].Grants[j].spellOut()
+		r := &cfg.Realms[i]
+		r.RouterKeyFile = resolve(dir, r.RouterKeyFile)
+		for j := range r.Issuers {
+			r.Issuers[j].JWKSFile = resolve(dir, r.Issuers[j].JWKSFile)
+		}
+		for j := range r.Grants {
+			r.Grants[j].spellOut()
 		}
 	}
 	return nil

@@ -13,13 +13,35 @@ type Realm struct {
 	Manage Manage `toml:"manage"`
 	// Description is free text.
 	Description string `toml:"description"`
+	// IsPrototype makes it a realm for others to inherit from, which nobody joins,
+	// PrototypeURI is the one that it inherits from itself.
+	IsPrototype  bool   `toml:"is_prototype"`
+	PrototypeURI string `toml:"prototype_uri"`
+	// IsSSORealm makes it one that keeps credentials of other realms' users,
+	// SSORealmURI is the one that keeps those of its own users who name it.
+	IsSSORealm  bool   `toml:"is_sso_realm"`
+	SSORealmURI string `toml:"sso_realm_uri"`
 	// SecurityEnabled false admits anonymous clients alone and allows them
-	// everything.
-	SecurityEnabled bool `toml:"security_enabled"`
-	// AllowConnections false refuses every HELLO.
-	AllowConnections bool `toml:"allow_connections"`
-	// AuthMethods are the authentication methods that the realm offers.
+	// everything; nil is the prototype's word, or true.
+	SecurityEnabled *bool `toml:"security_enabled"`
+	// AllowConnections false refuses every HELLO; nil is as for SecurityEnabled.
+	AllowConnections *bool `toml:"allow_connections"`
+	// AuthMethods are the authentication methods that the realm offers; nil are the
+	// prototype's, or anonymous, cryptosign, ticket and wampcra.
 	AuthMethods []AuthMethod `toml:"authmethods"`
+	// TLS, Issuers and Trustroots belong to the methods tls, jwt and cryptosign.
+	TLS        *RealmTLS   `toml:"tls"`
+	Issuers    []Issuer    `toml:"issuers"`
+	Trustroots []Trustroot `toml:"trustroots"`
+	// Dynamic names, by method, procedures that decide in place of users.
+	Dynamic map[string]string `toml:"dynamic"`
+	// RouterKeyFile has the hex Ed25519 seed with which the router signs cryptosign
+	// challenges; empty for none.
+	RouterKeyFile string `toml:"router_key_file"`
+	// Authorizer is the procedure that decides what no grant allows, and
+	// AuthorizerCache how long its answers hold.
+	Authorizer      string        `toml:"authorizer"`
+	AuthorizerCache time.Duration `toml:"authorizer_cache"`
 	// SlowConsumer is what happens to a client that does not read.
 	SlowConsumer SlowConsumer `toml:"slow_consumer"`
 	// URIStrictness is which URIs the realm accepts.
@@ -35,6 +57,14 @@ type Realm struct {
 	// MaxMessagesPerSecond bounds what one session may send, with a burst of
 	// twice as many; 0 is no bound.
 	MaxMessagesPerSecond int `toml:"max_messages_per_second"`
+	// MaxMessagesPerSecondPerUser bounds what all sessions of one user may send,
+	// MaxMessagesPerSecondTotal what all of the realm may; 0 is no bound.
+	MaxMessagesPerSecondPerUser int `toml:"max_messages_per_second_per_user"`
+	MaxMessagesPerSecondTotal   int `toml:"max_messages_per_second_total"`
+	// MaxSessions bounds the sessions, MaxSessionsPerUser those of one user;
+	// 0 is no bound.
+	MaxSessions        int `toml:"max_sessions"`
+	MaxSessionsPerUser int `toml:"max_sessions_per_user"`
 	// ResumeTimeout is how long sessions whose clients ask for it outlive their
 	// connections, at most 24h; 0 is not at all.
 	ResumeTimeout time.Duration `toml:"resume_timeout"`
@@ -53,6 +83,9 @@ type Realm struct {
 	Users []User `toml:"users"`
 	// Groups are the roles that users share.
 	Groups []Group `toml:"groups"`
+	// Sources say who may use which methods from where; without any, everybody may
+	// use all but trust.
+	Sources []Source `toml:"sources"`
 	// Grants are what users and groups may do; nothing else is allowed.
 	Grants []Grant `toml:"grants"`
 }
@@ -60,9 +93,6 @@ type Realm struct {
 // setDefaults prepares a realm for decoding.
 func (r *Realm) setDefaults() {
 	r.Manage = ManageNode
-	r.SecurityEnabled = true
-	r.AllowConnections = true
-	r.AuthMethods = []AuthMethod{AuthAnonymous, AuthCryptosign, AuthTicket, AuthWAMPCRA}
 	r.SlowConsumer = SlowDrop
 	r.URIStrictness = URILoose
 	r.Features = FeaturesUsed
@@ -168,7 +198,20 @@ const (
 	AuthPassword AuthMethod = "password"
 	// AuthSCRAM proves on both sides who knows the password.
 	AuthSCRAM AuthMethod = "wamp-scram"
+	// AuthTrust takes the address for proof.
+	AuthTrust AuthMethod = "trust"
+	// AuthTLS takes the client certificate of the connection.
+	AuthTLS AuthMethod = "tls"
+	// AuthJWT takes tokens of Issuers.
+	AuthJWT AuthMethod = "jwt"
 )
+
+// authMethods are all methods, in the order of their names.
+func authMethods() []AuthMethod {
+	return []AuthMethod{
+		AuthAnonymous, AuthCryptosign, AuthJWT, AuthPassword, AuthTicket, AuthTLS, AuthTrust, AuthWAMPCRA, AuthSCRAM,
+	}
+}
 
 // SlowConsumer is what happens to a client whose queue is full of events.
 type SlowConsumer string
@@ -196,6 +239,8 @@ type User struct {
 	Username string `toml:"username"`
 	// Password is the secret of ticket, password, wampcra and wamp-scram.
 	Password Secret `toml:"password"`
+	// PasswordHash is what an export has in the place of Password.
+	PasswordHash Secret `toml:"password_hash"`
 	// KDF is how the password is kept; empty means by PBKDF2 until the user
 	// logs in with the method password, then by Argon2id.
 	KDF KDF `toml:"kdf"`
@@ -203,6 +248,10 @@ type User struct {
 	AuthorizedKeys []string `toml:"authorized_keys"`
 	// Groups are the groups of the user; the first is its default role.
 	Groups []string `toml:"groups"`
+	// Aliases are other names to log in with.
+	Aliases []string `toml:"aliases"`
+	// SSORealmURI is the realm that keeps the credentials; empty is this one.
+	SSORealmURI string `toml:"sso_realm_uri"`
 	// Enabled false refuses the user.
 	Enabled bool `toml:"enabled"`
 	// Meta is free data about the user: TOML values, which are string,
@@ -226,6 +275,10 @@ const (
 type Group struct {
 	// Name is the name of the group.
 	Name string `toml:"name"`
+	// Groups are those that it is in itself.
+	Groups []string `toml:"groups"`
+	// Meta is free data, as that of a user.
+	Meta map[string]any `toml:"meta"`
 }
 
 // RoleAll is the role that everybody has, and RoleAnonymous the one of

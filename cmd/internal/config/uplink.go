@@ -121,6 +121,9 @@ func (c *Config) checkUplinks(p *problems) {
 	names := map[string]int{}
 	for i := range c.Uplinks {
 		key, u := element("uplink", i), &c.Uplinks[i]
+		if c.RealmsDir != "" {
+			realms = nil // others are there
+		}
 		u.check(p, key, realms)
 		if first, taken := names[u.Name]; taken {
 			p.addf(join(key, "name"), "%s is already the name of %s", u.Name, element("uplink", first))
@@ -149,7 +152,7 @@ func (u *Uplink) check(p *problems, key string, realms map[string]bool) {
 	for i := range u.Realms {
 		at, r := element(join(key, "realm"), i), &u.Realms[i]
 		switch {
-		case !realms[r.URI]:
+		case realms != nil && !realms[r.URI]:
 			p.addf(join(at, "uri"), "no [[realm]] of this node has the uri %q", r.URI)
 		case taken[r.URI]:
 			p.addf(join(at, "uri"), "%s is bridged already by this uplink", r.URI)

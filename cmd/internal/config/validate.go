@@ -8,13 +8,15 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"bondy/core/strict"
 )
 
 // Names that a later release gives a meaning.
 func laterSections() []string { return []string{"cluster"} }
 func laterServices() []string { return []string{"gateway", "console"} }
 func laterAuthMethods() []string {
-	return []string{"tls", "jwt", "cookie", "oauth2", "oidc", "oidcrp", "trust"}
+	return []string{"cookie", "oauth2", "oidc", "oidcrp"}
 }
 
 // Bounds of what a configuration may say.
@@ -40,6 +42,7 @@ func (c *Config) problems() (p problems) {
 	}
 	oneOf(&p, "log.level", c.Log.Level, nil, LevelDebug, LevelInfo, LevelWarn, LevelError)
 	oneOf(&p, "log.format", c.Log.Format, nil, FormatText, FormatJSON)
+	c.Audit.check(&p)
 	c.Limits.check(&p)
 	addresses := map[string]int{}
 	for i := range c.Listeners {
@@ -54,7 +57,7 @@ func (c *Config) problems() (p problems) {
 	realms := map[string]int{}
 	for i := range c.Realms {
 		key, r := element("realm", i), &c.Realms[i]
-		r.check(&p, key)
+		r.check(&p, key, c.prototype(r))
 		if first, taken := realms[r.URI]; taken {
 			p.addf(join(key, "uri"), "%s is already defined by %s", r.URI, element("realm", first))
 		} else {
@@ -78,6 +81,7 @@ func (l *Limits) check(p *problems) {
 	notNegative(p, "limits.shutdown_grace", l.ShutdownGrace)
 	notNegative(p, "limits.hibernate_after", l.HibernateAfter)
 	notNegative(p, "limits.memory", l.Memory)
+	notNegative(p, "limits.max_hellos_per_second_per_address", l.MaxHellosPerSecondPerAddress)
 	if l.QueueSoft > l.QueueHard {
 		p.addf("limits.queue_soft", "%s is above queue_hard, %s", l.QueueSoft, l.QueueHard)
 	}
@@ -95,6 +99,11 @@ func (l *Listener) check(p *problems, key string) {
 	}
 	positive(p, join(key, "max_connections"), l.MaxConnections)
 	notNegative(p, join(key, "max_connections_per_address"), l.MaxConnectionsPerAddress)
+	notNegative(p, join(key, "max_connections_per_second"), l.MaxConnectionsPerSecond)
+	notNegative(p, join(key, "max_connections_per_second_per_address"), l.MaxConnectionsPerSecondPerAddress)
+	if l.Offers(ServiceRawSocket) && len(l.TrustedProxies) > 0 {
+		p.addf(join(key, "trusted_proxies"), "is for HTTP: rawsocket has proxy_protocol")
+	}
 	notNegative(p, join(key, "ping_interval"), l.PingInterval)
 	positive(p, join(key, "handshake_timeout"), l.HandshakeTimeout)
 	longest := maxMessageSize
@@ -184,7 +193,7 @@ func oneOf[T ~string](p *problems, key string, value T, later []string, allowed 
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	p.addf(key, "unknown %q, want one of %s%s", value, strings.Join(names, ", "), suggest(string(value), names))
+	p.addf(key, "unknown %q, want one of %s%s", value, strings.Join(names, ", "), strict.Suggest(string(value), names))
 }
 
 func positive[T ~int | ~int64](p *problems, key string, n T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bondy/core/strict"
 	"bondy/core/wamp"
 )
 
@@ -14,26 +15,43 @@ func permissions() []string {
 	return []string{
 		"wamp.call", "wamp.cancel", "wamp.register", "wamp.unregister",
 		"wamp.publish", "wamp.subscribe", "wamp.unsubscribe",
+		"wamp.disclose_caller", "wamp.disclose_publisher", "wamp.disclose_session_info",
+		"bondy.issue", "bondy.revoke", "bondy.authenticate",
 	}
 }
 
-func (r *Realm) check(p *problems, key string) {
+// prototype is the one of a realm: the realm of the file, an empty one if the file
+// does not have it, nil without.
+func (c *Config) prototype(r *Realm) *Realm {
+	if r.PrototypeURI == "" {
+		return nil
+	}
+	for i := range c.Realms {
+		if c.Realms[i].URI == r.PrototypeURI {
+			return &c.Realms[i]
+		}
+	}
+	return &Realm{}
+}
+
+func (r *Realm) check(p *problems, key string, proto *Realm) {
 	uri := wamp.URI(r.URI)
 	switch {
 	case !uri.Valid(wamp.MatchExact, r.URIStrictness == URIStrict):
 		p.addf(join(key, "uri"), "%q is no %s URI", r.URI, r.URIStrictness)
-	case uri.Reserved():
+	case uri.Reserved() && uri.Canonical(wamp.MatchExact) != "bondy":
 		p.addf(join(key, "uri"), "%s is a reserved name", uri)
 	}
 	if len(r.Description) > maxDescription {
 		p.addf(join(key, "description"), "is longer than %d bytes", maxDescription)
 	}
-	if len(r.AuthMethods) == 0 {
-		p.addf(join(key, "authmethods"), "want at least one of anonymous, ticket, wampcra")
+	r.checkReferences(p, key)
+	if r.AuthMethods != nil && len(r.AuthMethods) == 0 && !r.IsSSORealm {
+		p.addf(join(key, "authmethods"), "want at least one; leave it out for the default")
 	}
 	for i, m := range r.AuthMethods {
 		at := element(join(key, "authmethods"), i)
-		oneOf(p, at, m, laterAuthMethods(), AuthAnonymous, AuthCryptosign, AuthPassword, AuthSCRAM, AuthTicket, AuthWAMPCRA)
+		oneOf(p, at, m, laterAuthMethods(), authMethods()...)
 		if slices.Contains(r.AuthMethods[:i], m) {
 			p.addf(at, "%s is listed twice", m)
 		}
@@ -49,13 +67,36 @@ func (r *Realm) check(p *problems, key string) {
 	oneOf(p, join(key, "features"), r.Features, nil, FeaturesUsed, FeaturesAnnounced)
 	oneOf(p, join(key, "request_ids"), r.RequestIDs, nil, RequestIDsSequential, RequestIDsAny)
 	notNegative(p, join(key, "max_messages_per_second"), r.MaxMessagesPerSecond)
+	notNegative(p, join(key, "max_messages_per_second_per_user"), r.MaxMessagesPerSecondPerUser)
+	notNegative(p, join(key, "max_messages_per_second_total"), r.MaxMessagesPerSecondTotal)
+	notNegative(p, join(key, "max_sessions"), r.MaxSessions)
+	notNegative(p, join(key, "max_sessions_per_user"), r.MaxSessionsPerUser)
 	notNegative(p, join(key, "resume_timeout"), r.ResumeTimeout)
 	if r.ResumeTimeout > maxResumeTimeout {
 		p.addf(join(key, "resume_timeout"), "%s is above 24h, the longest that a session may wait for its client", r.ResumeTimeout)
 	}
 	positive(p, join(key, "max_detached_sessions"), r.MaxDetachedSessions)
+	r.checkLogin(p, key)
 	r.checkEvents(p, key)
-	r.checkRoles(p, key)
+	r.checkRoles(p, key, proto)
+}
+
+// checkReferences checks what is said of other realms, which may be elsewhere.
+func (r *Realm) checkReferences(p *problems, key string) {
+	for _, ref := range []struct{ name, uri, not string }{
+		{"prototype_uri", r.PrototypeURI, "is_prototype"}, {"sso_realm_uri", r.SSORealmURI, "is_sso_realm"},
+	} {
+		at := join(key, ref.name)
+		switch {
+		case ref.uri == "":
+		case ref.not == "is_prototype" && r.IsPrototype, ref.not == "is_sso_realm" && r.IsSSORealm:
+			p.addf(at, "does not go with %s", ref.not)
+		case ref.uri == r.URI:
+			p.addf(at, "is the realm itself")
+		default:
+			checkURI(p, at, ref.uri)
+		}
+	}
 }
 
 // checkEvents checks what is said of events that are kept and of trust.
@@ -89,7 +130,7 @@ func (r *Realm) checkEvents(p *problems, key string) {
 }
 
 // checkRoles checks the users, groups and grants, which refer to one another.
-func (r *Realm) checkRoles(p *problems, key string) {
+func (r *Realm) checkRoles(p *problems, key string, proto *Realm) {
 	taken := map[string]string{RoleAll: "a built-in role", RoleAnonymous: "a built-in role"}
 	take := func(at, name, as string) {
 		checkName(p, at, name)
@@ -100,19 +141,24 @@ func (r *Realm) checkRoles(p *problems, key string) {
 		taken[name] = as
 	}
 	groups := make([]string, len(r.Groups))
+	var members []membership
 	for i, g := range r.Groups {
 		at := element(join(key, "groups"), i)
+		members = append(members, membership{at, g.Groups})
 		take(join(at, "name"), g.Name, "the group "+at)
 		groups[i] = g.Name
+	}
+	if proto != nil {
+		for _, g := range proto.Groups {
+			groups = append(groups, g.Name)
+		}
 	}
 	roles := append([]string{RoleAll, RoleAnonymous}, groups...)
 	for i, u := range r.Users {
 		at := element(join(key, "users"), i)
 		take(join(at, "username"), u.Username, "the user "+at)
 		roles = append(roles, u.Username)
-		if n := len(u.Password.Reveal()); n == 0 && len(u.AuthorizedKeys) == 0 || n > maxPassword {
-			p.addf(join(at, "password"), "want 1 to %d bytes, or authorized_keys", maxPassword)
-		}
+		r.checkPassword(p, join(at, "password"), &u)
 		if u.KDF != "" {
 			oneOf(p, join(at, "kdf"), u.KDF, nil, KDFArgon2id, KDFPBKDF2)
 		}
@@ -121,12 +167,46 @@ func (r *Realm) checkRoles(p *problems, key string) {
 				p.addf(element(join(at, "authorized_keys"), j), "want an Ed25519 public key, %d hex digits", 2*ed25519.PublicKeySize)
 			}
 		}
-		for j, g := range u.Groups {
-			checkKnown(p, element(join(at, "groups"), j), "group", g, groups)
+		for j, a := range u.Aliases {
+			take(element(join(at, "aliases"), j), a, "an alias of "+u.Username)
+		}
+		if u.SSORealmURI != "" {
+			checkURI(p, join(at, "sso_realm_uri"), u.SSORealmURI)
+		}
+		members = append(members, membership{at, u.Groups})
+	}
+	if proto != nil && proto.URI == "" {
+		groups, roles = nil, nil // it is elsewhere, and so are names
+	}
+	for _, m := range members {
+		for j, g := range m.groups {
+			checkKnown(p, element(join(m.at, "groups"), j), "group", g, groups)
 		}
 	}
+	r.checkSources(p, key, roles)
 	for i := range r.Grants {
 		r.Grants[i].check(p, element(join(key, "grants"), i), roles)
+	}
+}
+
+// membership are the groups of what is at a path.
+type membership struct {
+	at     string
+	groups []string
+}
+
+// checkPassword checks that a user has something to log in with, and not two
+// things of which one would count.
+func (r *Realm) checkPassword(p *problems, key string, u *User) {
+	n := len(u.Password.Reveal())
+	hashed := u.PasswordHash.Reveal() != ""
+	without := r.PrototypeURI != "" || u.SSORealmURI != "" || hashed || len(u.AuthorizedKeys) > 0 ||
+		slices.Contains(r.AuthMethods, AuthTrust) || slices.Contains(r.AuthMethods, AuthTLS)
+	switch {
+	case n == 0 && !without || n > maxPassword:
+		p.addf(key, "want 1 to %d bytes, or authorized_keys", maxPassword)
+	case n > 0 && hashed:
+		p.addf(key, "want password or password_hash, not both")
 	}
 }
 
@@ -135,7 +215,8 @@ func (g *Grant) check(p *problems, key string, roles []string) {
 		p.addf(join(key, "roles"), "want at least one role")
 	}
 	for i, role := range g.Roles {
-		checkKnown(p, element(join(key, "roles"), i), "user or group", role, roles)
+		name := strings.TrimPrefix(strings.TrimPrefix(role, "user/"), "group/")
+		checkKnown(p, element(join(key, "roles"), i), "user or group", name, roles)
 	}
 	if len(g.Permissions) == 0 {
 		p.addf(join(key, "permissions"), "want at least one of %s", strings.Join(permissions(), ", "))
@@ -168,9 +249,9 @@ func (r Resource) check(p *problems, key string) {
 	}
 }
 
-// checkKnown checks that name is among the known ones.
+// checkKnown checks that name is among the known ones, unless they are nil.
 func checkKnown(p *problems, key, what, name string, known []string) {
-	if !slices.Contains(known, name) {
-		p.addf(key, "no %s has the name %q%s", what, name, suggest(name, known))
+	if known != nil && !slices.Contains(known, name) {
+		p.addf(key, "no %s has the name %q%s", what, name, strict.Suggest(name, known))
 	}
 }

@@ -45,8 +45,9 @@ func (n *Node) listen(ctx context.Context) {
 
 func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) error {
 	cfg := transport.Config{
-		Address: l.Address, ProxyProtocol: l.ProxyProtocol,
+		Address: l.Address, ProxyProtocol: l.ProxyProtocol, TrustedProxies: l.TrustedProxies,
 		MaxConnections: l.MaxConnections, MaxConnectionsPerAddress: l.MaxConnectionsPerAddress,
+		MaxConnectionRate: l.MaxConnectionsPerSecond, MaxConnectionRatePerAddress: l.MaxConnectionsPerSecondPerAddress,
 		HandshakeTimeout: l.HandshakeTimeout, MaxMessageSize: int(l.MaxMessageSize),
 		PingInterval: cmp.Or(l.PingInterval, -1), Origins: l.Origins, HTTP: n.http(l, api), Grace: time.Second,
 		HibernateAfter: n.cfg.Limits.HibernateAfter, Settled: n.reclaim.note,

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"bondy/core/peer"
+	"bondy/transport"
 	"bondy/uplink"
 )
 
@@ -48,6 +50,24 @@ func (c *listenerCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(ch, c.bytes, uint64(s.BytesIn), name, "in")   //nolint:gosec // counts go up
 		counter(ch, c.bytes, uint64(s.BytesOut), name, "out") //nolint:gosec // counts go up
 	}
+}
+
+// limited is what came too fast: connections by the bound of their listener or
+// address, and what the router counts; and of how many addresses the rate was
+// forgotten.
+func (n *Node) limited() (counts map[string]uint64, forgotten uint64) {
+	r := n.router.Stats()
+	counts, forgotten = map[string]uint64{"listener": 0, "address": 0}, r.Forgotten
+	for _, l := range n.listeners() {
+		s := l.Stats()
+		counts["listener"] += uint64(s.Refused[transport.RefusedRate])       //nolint:gosec // counts go up
+		counts["address"] += uint64(s.Refused[transport.RefusedAddressRate]) //nolint:gosec // counts go up
+		forgotten += s.Forgotten
+	}
+	for scope := range peer.RateScope(peer.NumRateScopes) {
+		counts[scope.String()] = r.Counters.Limited[scope].Load()
+	}
+	return counts, forgotten
 }
 
 // uplinkCollector exports the links between edges and cores: an edge each

@@ -9,6 +9,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,12 +25,20 @@ import (
 	"bondy/cmd/internal/config"
 	"bondy/cmd/internal/pki"
 	"bondy/core"
+	"bondy/core/audit"
 	"bondy/core/auth"
+	"bondy/core/directory"
+	"bondy/core/id"
 	"bondy/core/realm"
+	"bondy/core/ticket"
+	"bondy/core/ticket/book"
+	"bondy/core/wamp"
 	"bondy/gateway/admin"
 	"bondy/store"
+	files "bondy/store/audit"
 	"bondy/store/history"
-	"bondy/store/realms"
+	"bondy/store/rows"
+	"bondy/store/seal"
 	"bondy/transport"
 	"bondy/uplink"
 	"bondy/uplink/bridge"
@@ -42,6 +51,9 @@ type Options struct {
 	// Log is the node's log, Level its severity, which a reload may change.
 	Log   *slog.Logger
 	Level *slog.LevelVar
+	// Secret is given the password of the administrator that the first start makes;
+	// nil makes one without password. It is not called again.
+	Secret func(user, password string) error
 	// Reload reads the configuration again; nil on a node without a file.
 	Reload func() (config.Config, error)
 	// Notify tells the service manager of a change of state such as
@@ -51,18 +63,28 @@ type Options struct {
 
 // Node is a running node. New acquires what it needs, Run serves.
 type Node struct {
-	opts    Options
-	log     *slog.Logger
-	gate    *auth.Gate
-	guard   *auth.Guard
-	db      *store.DB
-	realms  *realms.Store
-	past    *store.DB // of history
-	history *history.Store
-	idKey   []byte
-	router  *core.Router
-	metrics *prometheus.Registry
-	reclaim *reclaimer
+	opts      Options
+	log       *slog.Logger
+	gate      *auth.Gate
+	guard     *auth.Guard
+	db        *store.DB
+	rows      *rows.Log
+	directory *directory.Directory
+	box       *seal.Box
+	book      *book.Book
+	tickets   *ticket.Authority
+	logins    *logins
+	limits    atomic.Pointer[config.Limits]
+	life      context.Context //nolint:containedctx // ends with Run, for management calls that wait
+	end       context.CancelFunc
+	past      *store.DB // of history
+	history   *history.Store
+	idKey     []byte
+	trail     *files.Log     // the audit log; nil without one
+	audit     audit.Recorder // the same, for those who record
+	router    *core.Router
+	metrics   *prometheus.Registry
+	reclaim   *reclaimer
 
 	clients []*transport.Listener // where clients connect
 	admins  []*transport.Listener // the admin socket and listeners of admin alone
@@ -112,19 +134,31 @@ func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 // Check reports what would keep a node from being built from cfg, without
 // acquiring anything.
 func Check(cfg *config.Config) error {
-	defs, err := definitions(cfg)
+	d, err := directory.Open(nowhere{}, id.NewClock(1), func(wamp.URI) []byte { return make([]byte, auth.KeySize) })
 	if err != nil {
 		return err
 	}
-	rs := make([]realm.Config, len(defs))
-	for i, d := range defs {
-		rs[i] = d.Realm
+	docs, err := documents(cfg)
+	if err != nil {
+		return err
 	}
-	if _, err = core.New(core.Config{Realms: rs, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if _, err := d.Merge(directory.Actor{}, docs); err != nil {
+		return err
+	}
+	n := newNode(*cfg, Options{Log: slog.New(slog.DiscardHandler)})
+	n.directory = d
+	n.limits.Store(&cfg.Limits)
+	if _, err = core.New(core.Config{Directory: d, Configure: n.configure, Log: n.opts.Log}); err != nil {
 		return err
 	}
 	return checkFiles(cfg)
 }
+
+// nowhere is a directory.Log that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Load(directory.Kind, func(directory.Row) error) error { return nil }
+func (nowhere) Commit([]directory.Row) error                         { return nil }
 
 // checkFiles reports the files that the configuration names and that cannot be
 // used.
@@ -156,7 +190,9 @@ func newNode(cfg config.Config, opts Options) *Node {
 	if opts.Notify == nil {
 		opts.Notify = func(string) {}
 	}
+	life, end := context.WithCancel(context.Background())
 	return &Node{
+		life: life, end: end, logins: newLogins(),
 		opts: opts, cfg: cfg, gate: auth.NewGate(0), guard: auth.NewGuard(), metrics: prometheus.NewRegistry(), reclaim: newReclaimer(),
 		log: opts.Log.With(slog.String("node", cfg.Node)),
 	}
@@ -172,6 +208,7 @@ func (n *Node) try(step func() error) {
 // finish gives everything back if a step failed.
 func (n *Node) finish() (*Node, error) {
 	if n.err != nil {
+		n.end()
 		for _, l := range n.listeners() {
 			l.Drain()
 		}
@@ -184,6 +221,7 @@ func (n *Node) finish() (*Node, error) {
 		if n.past != nil {
 			_ = n.past.Close() // the error that matters is n.err
 		}
+		_ = n.closeAudit() // the error that matters is n.err
 		return nil, n.err
 	}
 	return n, nil
@@ -214,27 +252,62 @@ func (n *Node) openStore() {
 			return err
 		}
 		n.history = history.New(n.past, history.Config{Log: n.log})
-		n.realms = realms.New(n.db)
-		n.idKey, err = n.realms.IDKey()
-		return err
+		return n.openDirectory()
 	})
+	n.openAudit()
+}
+
+// openDirectory reads the realms and who is in them.
+func (n *Node) openDirectory() (err error) {
+	n.rows = rows.New(n.db)
+	if n.idKey, err = n.rows.Secret("id_key", auth.KeySize); err != nil {
+		return err
+	}
+	self, err := n.rows.Secret("node_id", 8)
+	if err != nil {
+		return err
+	}
+	if _, err := n.rows.Prune(); err != nil {
+		return err
+	}
+	clock := id.NewClock(id.NodeID(binary.BigEndian.Uint64(self)))
+	n.directory, err = directory.Open(n.rows, clock, func(uri wamp.URI) []byte { return realm.SaltKey(n.idKey, uri) })
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(n.cfg.DataDir, seal.FileName)
+	_, err = n.directory.View(directory.Master)
+	if first := err != nil; first {
+		n.box, err = seal.Create(path)
+	} else {
+		n.box, err = seal.Open(path)
+	}
+	if err != nil {
+		return err
+	}
+	n.book = book.New(n.directory)
+	n.tickets = ticket.New(n.book, n.box, n.book)
+	return n.bootstrap()
 }
 
 func (n *Node) route() {
 	n.try(func() error {
-		rs, _, err := n.merged(&n.cfg)
-		if err != nil {
+		if _, err := n.merge(&n.cfg); err != nil {
 			return err
 		}
+		n.limits.Store(&n.cfg.Limits)
+		var err error
 		n.router, err = core.New(core.Config{
-			Realms: rs, HelloTimeout: n.cfg.Limits.HelloTimeout, Agent: "bondy-" + n.opts.Version,
-			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log,
+			Directory: n.directory, Configure: n.configure, Procedures: n.procedures,
+			HelloTimeout: n.cfg.Limits.HelloTimeout, Agent: "bondy-" + n.opts.Version, MaxHelloRate: n.cfg.Limits.MaxHellosPerSecondPerAddress,
+			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log, Audit: n.audit,
 		})
 		if err == nil {
 			err = n.history.Prune()
 		}
 		if err == nil {
-			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), newListenerCollector(n), newUplinkCollector(n))
+			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), admin.RateCollector(n.limited), newListenerCollector(n), newUplinkCollector(n),
+				admin.GuardCollector(n.guard, n.gate))
 		}
 		return err
 	})
@@ -264,6 +337,8 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return n.reclaim.run(serve) })
 	g.Go(func() error { return n.history.Run(serve) })
+	g.Go(func() error { return n.runAudit(serve) })
+	g.Go(func() error { return n.purgeTickets(serve) })
 	n.runLinks(serve, g.Go)
 	n.opts.Notify("READY=1")
 	n.log.Info("ready", slog.String("mode", string(n.cfg.Mode)), slog.String("version", n.opts.Version))
@@ -272,8 +347,9 @@ func (n *Node) Run(ctx context.Context) error {
 	case <-failed.Done():
 	}
 	n.drain(ctx)
+	n.end()
 	stop()
-	err := errors.Join(g.Wait(), n.db.Close(), n.past.Close())
+	err := errors.Join(g.Wait(), n.db.Close(), n.past.Close(), n.closeAudit())
 	n.log.Info("stopped")
 	return err
 }
@@ -314,6 +390,7 @@ func (n *Node) Reload() ([]string, error) {
 		n.log.Error("configuration refused, the old one stays", slog.Any("err", err))
 		return nil, err
 	}
+	n.tell("bondy.node.reloaded")
 	n.log.Info("configuration reloaded")
 	return notes, nil
 }
@@ -322,11 +399,13 @@ func (n *Node) apply(cfg config.Config) ([]string, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
 	}
-	rs, notes, err := n.merged(&cfg)
+	notes, err := n.merge(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.router.Apply(rs); err != nil {
+	limits := cfg.Limits
+	n.limits.Store(&limits)
+	if err := n.router.Refresh(); err != nil {
 		return nil, err
 	}
 	n.opts.Level.Set(Level(cfg.Log.Level))

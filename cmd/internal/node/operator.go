@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"bondy/core/audit"
 	"bondy/core/codec"
 	"bondy/core/mgmt"
 	"bondy/core/peer"
@@ -36,11 +37,15 @@ func (n *Node) call(_ context.Context, c Call) (Answer, error) {
 	counters, _ := n.router.Peers()
 	batch := peer.NewBatch(counters)
 	defer batch.Flush()
-	result, err := realm.Procedures.Call(&mgmt.Request{
-		Procedure: c.Procedure, Realm: c.Realm, StrictURIs: realm.Policy().StrictURIs,
-		Rights: all.Rights(nil), Batch: batch, Payload: wamp.Payload{Serializer: wamp.JSON, Args: c.Args, Kwargs: c.Kwargs},
+	req := &mgmt.Request{
+		Procedure: c.Procedure.Canonical(wamp.MatchExact), Realm: c.Realm, StrictURIs: realm.Policy().StrictURIs,
+		Rights: all.Rights(rbac.Subject{}), Batch: batch, Payload: wamp.Payload{Serializer: wamp.JSON, Args: c.Args, Kwargs: c.Kwargs},
 		Guard: guard,
-	})
+	}
+	result, err := realm.Procedures.Call(req)
+	if e, ok := req.Event(err); ok {
+		audit.Emit(n.audit, e)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

@@ -2,104 +2,44 @@ package node
 
 import (
 	"context"
-	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"bondy/cmd/internal/config"
+	"bondy/core/admin"
 	"bondy/core/auth"
 	"bondy/core/broker"
-	"bondy/core/dealer"
+	"bondy/core/directory"
+	"bondy/core/mgmt"
 	"bondy/core/peer"
-	"bondy/core/rbac"
 	"bondy/core/realm"
 	"bondy/core/wamp"
-	"bondy/store/realms"
 )
 
-// definitions turns what the file says of realms into what the store takes.
-func definitions(cfg *config.Config) ([]realms.Definition, error) {
-	out := make([]realms.Definition, len(cfg.Realms))
-	for i := range cfg.Realms {
-		r := &cfg.Realms[i]
-		grants, err := grantsOf(r.Grants)
-		if err != nil {
-			return nil, fmt.Errorf("realm %s: %w", r.URI, err)
-		}
-		people, err := users(r.Users)
-		if err != nil {
-			return nil, fmt.Errorf("realm %s: %w", r.URI, err)
-		}
-		d := realms.Definition{Description: r.Description, Managed: r.Manage == config.ManageFile}
-		for _, g := range r.Groups {
-			d.Groups = append(d.Groups, g.Name)
-		}
-		d.Realm = realm.Config{
-			URI:               wamp.URI(r.URI),
-			Auth:              auth.Config{SecurityDisabled: !r.SecurityEnabled, Methods: methods(r.AuthMethods), Users: people},
-			Access:            rbac.Config{SecurityDisabled: !r.SecurityEnabled, Grants: grants},
-			RefuseConnections: !r.AllowConnections,
-			StrictURIs:        r.URIStrictness == config.URIStrict,
-			CallTimeout:       r.CallTimeout,
-			MaxCallTimeout:    r.CallTimeoutMax,
-			Routing:           routing(r),
-		}
-		d.Realm.Queue.CloseSlow = r.SlowConsumer == config.SlowClose
-		out[i] = d
+// configure gives a realm what is this node's own: bounds, and what logins need
+// beside users. One that nobody could log in to takes no connections.
+func (n *Node) configure(c *realm.Config, p *directory.Properties) {
+	l := n.limits.Load()
+	slow := config.SlowDrop
+	if c.Queue.CloseSlow {
+		slow = config.SlowClose
 	}
-	return out, nil
-}
+	c.Queue = queue(l, slow)
+	c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls =
+		l.MaxSubscriptionsPerSession, l.MaxRegistrationsPerSession, l.MaxPendingCallsPerSession
+	uri := c.URI
+	c.OpenHistory = func(rule broker.HistoryRule) broker.History { return n.openHistory(uri, rule) }
 
-func routing(r *config.Realm) realm.Routing {
-	out := realm.Routing{
-		NoDisclosure:  !r.Disclosure,
-		AnyRequestIDs: r.RequestIDs == config.RequestIDsAny,
-		ResumeTimeout: r.ResumeTimeout, MaxDetached: r.MaxDetachedSessions,
-		MaxRate: r.MaxMessagesPerSecond,
-		Retention: broker.Retention{
-			MaxEvents: r.Retention.MaxEvents, MaxBytes: int64(r.Retention.MaxBytes),
-			MaxSize: int(r.Retention.MaxSize), TTL: r.Retention.TTL,
-		},
+	users := c.Auth.Directory
+	login, ok, err := n.logins.config(uri, p, c.Auth.Sources)
+	if err != nil || !ok {
+		n.log.Warn("nobody can log in to a realm", slog.String("realm", string(uri)), slog.Any("err", err))
+		c.RefuseConnections, login = true, auth.Config{SecurityDisabled: c.Auth.SecurityDisabled}
 	}
-	if r.Retention.MaxEvents == 0 {
-		out.Retention.MaxEvents = -1 // the broker's word for none
-	}
-	if r.Features == config.FeaturesAnnounced {
-		out.Features = dealer.Announced
-	}
-	for _, h := range r.History {
-		match, _ := wamp.ParseMatch(string(h.Match)) // was validated
-		out.History = append(out.History, broker.HistoryRule{
-			Match: match, URI: wamp.URI(h.URI), MaxEvents: h.MaxEvents, MaxBytes: int64(h.MaxBytes),
-			MaxAge: h.MaxAge, Disk: h.Storage == config.StorageDisk,
-		})
-	}
-	for _, t := range r.Trust {
-		if out.Trust == nil {
-			out.Trust = make(map[string]int)
-		}
-		out.Trust[t.Role] = t.Level
-	}
-	return out
-}
-
-// bounded gives realms the bounds of this node.
-func (n *Node) bounded(rs []realm.Config, l *config.Limits) []realm.Config {
-	for i := range rs {
-		r := &rs[i]
-		slow := config.SlowDrop
-		if r.Queue.CloseSlow {
-			slow = config.SlowClose
-		}
-		r.Queue, r.Auth.Gate, r.Auth.Guard = queue(l, slow), n.gate, n.guard
-		r.Auth.Upgrade = n.storeCredential(r.URI)
-		r.MaxSubscriptions, r.MaxRegistrations, r.MaxCalls =
-			l.MaxSubscriptionsPerSession, l.MaxRegistrationsPerSession, l.MaxPendingCallsPerSession
-		uri := r.URI
-		r.OpenHistory = func(rule broker.HistoryRule) broker.History { return n.openHistory(uri, rule) }
-	}
-	return rs
+	c.Auth = login
+	c.Auth.Directory, c.Auth.Gate, c.Auth.Guard, c.Auth.Tickets = users, n.gate, n.guard, n.tickets
+	c.Auth.Upgrade = n.storeCredential(uri)
 }
 
 // openHistory gives the log of a rule on disk. One that cannot be read makes
@@ -116,30 +56,38 @@ func (n *Node) openHistory(realm wamp.URI, rule broker.HistoryRule) broker.Histo
 // storeCredential stores what a login made of a user's password.
 func (n *Node) storeCredential(realm wamp.URI) func(context.Context, string, *auth.Credential) {
 	return func(_ context.Context, user string, c *auth.Credential) {
-		if err := n.realms.SetCredential(realm, user, c); err != nil {
+		err := n.directory.Update(directory.Actor{}, func(tx *directory.Tx) error { return tx.Rehash(realm, user, c) })
+		if err != nil {
 			n.log.Warn("a credential was not stored", slog.String("realm", string(realm)), slog.Any("err", err))
 		}
 	}
 }
 
-// merged brings the stored realms in line with the file and returns them all,
-// and what the file says otherwise of realms that stay as they are.
-func (n *Node) merged(cfg *config.Config) (rs []realm.Config, notes []string, err error) {
-	defs, err := definitions(cfg)
+// procedures adds the management procedures to those of a realm.
+func (n *Node) procedures(t *mgmt.Table, _ *realm.Realm) {
+	admin.Register(t, admin.Config{
+		Directory: n.directory, Realm: func(uri wamp.URI) (*realm.Realm, error) { return n.router.Realm(uri) }, Gate: n.gate, Guard: n.guard, Context: n.life,
+		Audit: n.audit, Tickets: n.tickets, Book: n.book, Sealer: n.box,
+	})
+}
+
+// merge brings the realms in line with the file and returns what it says otherwise
+// of realms that stay as they are.
+func (n *Node) merge(cfg *config.Config) (notes []string, err error) {
+	docs, err := documents(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	differ, err := n.realms.Merge(defs, func(uri wamp.URI) []byte { return realm.SaltKey(n.idKey, uri) })
+	differ, err := n.directory.Merge(directory.Actor{}, docs)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(differ) > 0 {
 		notes = append(notes, `stored realms stay as they are (with manage = "file" they would follow the file): `+strings.Join(differ, ", "))
 		n.log.Warn(`the file differs from stored realms, which stay as they are; with manage = "file" they would follow it`,
 			slog.Any("differences", differ))
 	}
-	rs, err = n.realms.Load()
-	return n.bounded(rs, &cfg.Limits), notes, err
+	return notes, nil
 }
 
 func queue(l *config.Limits, slow config.SlowConsumer) peer.Limits {
@@ -157,42 +105,18 @@ func methods(names []config.AuthMethod) []string {
 	return out
 }
 
-func users(in []config.User) ([]auth.User, error) {
-	out := make([]auth.User, len(in))
-	for i, u := range in {
-		out[i] = auth.User{
-			Name: u.Username, Password: auth.Secret(u.Password.Reveal()),
-			KDF: auth.KDF(u.KDF), Groups: u.Groups, Disabled: !u.Enabled,
+// purgeTickets forgets tickets that have expired, every hour until ctx ends.
+func (n *Node) purgeTickets(ctx context.Context) error {
+	t := time.NewTicker(time.Hour)
+	defer t.Stop()
+	for {
+		if _, err := n.tickets.Purge(); err != nil {
+			n.log.Error("expired tickets were not forgotten", slog.Any("err", err))
 		}
-		for j, text := range u.AuthorizedKeys {
-			key, err := hex.DecodeString(text)
-			if err != nil {
-				return nil, fmt.Errorf("users[%d].authorized_keys[%d]: %w", i, j, err)
-			}
-			out[i].Keys = append(out[i].Keys, key)
-		}
-	}
-	return out, nil
-}
-
-func grantsOf(in []config.Grant) ([]rbac.Grant, error) {
-	out := make([]rbac.Grant, len(in))
-	for i, g := range in {
-		out[i].Roles = g.Roles
-		for _, name := range g.Permissions {
-			p, ok := rbac.ParsePermission(name)
-			if !ok {
-				return nil, fmt.Errorf("grants[%d]: unknown permission %q", i, name)
-			}
-			out[i].Permissions = append(out[i].Permissions, p)
-		}
-		for _, r := range g.Resources {
-			m, ok := wamp.ParseMatch(string(r.Match))
-			if !ok {
-				return nil, fmt.Errorf("grants[%d]: unknown matching policy %q", i, r.Match)
-			}
-			out[i].Resources = append(out[i].Resources, rbac.Resource{URI: wamp.URI(r.URI), Match: m})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
 		}
 	}
-	return out, nil
 }

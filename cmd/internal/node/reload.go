@@ -15,6 +15,7 @@ func restartNeeded(old, cfg *config.Config) []string {
 		"node":                   old.Node == cfg.Node,
 		"data_dir":               old.DataDir == cfg.DataDir,
 		"log.format":             old.Log.Format == cfg.Log.Format,
+		"audit":                  old.Audit == cfg.Audit,
 		"listener":               reflect.DeepEqual(old.Listeners, cfg.Listeners),
 		"uplink":                 reflect.DeepEqual(old.Uplinks, cfg.Uplinks),
 		"uplink_listener":        reflect.DeepEqual(old.UplinkListener, cfg.UplinkListener),
@@ -22,6 +23,8 @@ func restartNeeded(old, cfg *config.Config) []string {
 		"limits.memory":          old.Limits.Memory == cfg.Limits.Memory,
 		"limits.hello_timeout":   old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
 		"limits.queue_budget":    old.Limits.QueueBudget == cfg.Limits.QueueBudget,
+
+		"limits.max_hellos_per_second_per_address": old.Limits.MaxHellosPerSecondPerAddress == cfg.Limits.MaxHellosPerSecondPerAddress,
 	} {
 		if !same {
 			keys = append(keys, key)

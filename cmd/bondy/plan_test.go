@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// folder writes files and returns where they are.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestDocuments: files and folders are read in order, arrays count as their
+// members, and what is no document is named with its line.
+func TestDocuments(t *testing.T) {
+	s := newSocket(t)
+	dir := folder(t, map[string]string{
+		"20.json": `{"uri":"c"}`, "10.json": `[{"uri":"a"},{"uri":"b"}]`, "README": "no JSON",
+	})
+	good := folder(t, map[string]string{"x.conf": `{"uri":"d"}`})
+	o := s.run(t.Context(), nil, []string{`{"args":[{"changes":[]}]}`}, "realm", "plan", "--prune", dir, filepath.Join(good, "x.conf"))
+	want := `bondy: bondy.realm.plan [[{"uri":"a"},{"uri":"b"},{"uri":"c"},{"uri":"d"}]] {"prune":true}`
+	if o.failure != nil || len(o.calls) != 1 || o.calls[0] != want || o.out != "nothing to change\n" {
+		t.Errorf("plan called %q and printed %q, %v", o.calls, o.out, o.failure)
+	}
+	for text, want := range map[string]string{
+		"":             "line 1: EOF",
+		"{\n\n\"a\":}": "line 3: invalid character",
+		"[\n{},\n5]":   "must have a realm",
+		"{}\n{}":       "line 2: more follows",
+		"\"text\"":     "must have a realm",
+		"{\"a\": 1\n":  "line 2: unexpected EOF",
+	} {
+		dir := folder(t, map[string]string{"bad.json": text})
+		o := s.run(t.Context(), nil, nil, "realm", "plan", dir)
+		if o.failure == nil || !strings.Contains(o.failure.Error(), "bad.json: "+want) || len(o.calls) > 0 {
+			t.Errorf("%q is refused with %v, want %q", text, o.failure, want)
+		}
+	}
+	if o := s.run(t.Context(), nil, nil, "realm", "plan", folder(t, nil)); o.failure == nil || !strings.Contains(o.failure.Error(), "has no *.json files") {
+		t.Errorf("an empty folder is refused with %v", o.failure)
+	}
+	two := filepath.Join(dir, "10.json")
+	if o := s.run(t.Context(), nil, nil, "realm", "create", "a", "--file", two); o.failure == nil || !strings.Contains(o.failure.Error(), "has 2 realms") {
+		t.Errorf("a file with two realms for one is refused with %v", o.failure)
+	}
+	other := filepath.Join(dir, "20.json")
+	if o := s.run(t.Context(), nil, nil, "realm", "create", "a", "--file", other); o.failure == nil || !strings.Contains(o.failure.Error(), "is about the realm c, not a") {
+		t.Errorf("the file of another realm is refused with %v", o.failure)
+	}
+}
+
+const planned = `{"args":[{"changes":[` +
+	`{"realm":"com.a","kind":"realm","key":"com.a","verb":"created","fields":["uri"]},` +
+	`{"realm":"com.b","kind":"user","key":"joe","verb":"updated","fields":["groups","meta"]},` +
+	`{"realm":"com.b","kind":"grant","key":"group/x com.","verb":"deleted"}],"applied":false}]}`
+
+const planTable = "+  com.a  realm  com.a\n~  com.b  user   joe  groups, meta\n-  com.b  grant  group/x com.\ncreate 1, update 1, delete 1\n"
+
+// TestPlanAndApply: a plan reads like a difference, and apply tells the same.
+func TestPlanAndApply(t *testing.T) {
+	s := newSocket(t)
+	dir := folder(t, map[string]string{"a.json": `{"uri":"com.a"}`})
+	applied := strings.ReplaceAll(planned, "false", "true")
+	o := s.run(t.Context(), nil, []string{planned}, "realm", "plan", dir)
+	if o.failure != nil || o.out != planTable {
+		t.Errorf("plan printed, with %v,\n%s want\n%s", o.failure, o.out, planTable)
+	}
+	o = s.run(t.Context(), nil, []string{applied}, "realm", "apply", dir, "--yes")
+	want := `bondy: bondy.realm.apply [[{"uri":"com.a"}]] {"prune":false}`
+	if o.failure != nil || o.out != planTable+"applied\n" || len(o.calls) != 1 || o.calls[0] != want {
+		t.Errorf("apply called %q and printed, with %v,\n%s", o.calls, o.failure, o.out)
+	}
+	o = s.run(t.Context(), nil, []string{applied}, "realm", "apply", dir, "--yes", "--output", "json")
+	if o.failure != nil || !sameJSON(t, `{"args":[`+o.out+`]}`, applied) {
+		t.Errorf("apply printed, with %v,\n%s", o.failure, o.out)
+	}
+	o = s.run(t.Context(), strings.NewReader("y\n"), []string{planned, applied}, "realm", "apply", dir)
+	if o.status != 2 || !strings.Contains(o.failure.Error(), "--yes") || len(o.calls) > 0 {
+		t.Errorf("without a terminal apply called %q, %v", o.calls, o.failure)
+	}
+}

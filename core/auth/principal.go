@@ -1,0 +1,20 @@
+package auth
+
+import (
+	"bondy/core/id"
+	"bondy/core/wamp"
+)
+
+// Principal is the user whom a session is: of all users of that name the one of
+// this realm and incarnation. It never changes and is shared.
+type Principal struct {
+	// AuthRealm is where the user's credentials are: the realm, or the SSO realm
+	// that keeps them for it.
+	AuthRealm wamp.URI
+	// Name is the user's own, also when the client gave an alias.
+	Name        string
+	Incarnation id.Incarnation
+	// Ticket is the id of the signed ticket that the client logged in with; empty
+	// for other credentials.
+	Ticket string
+}

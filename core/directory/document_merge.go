@@ -1,0 +1,118 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bondy/core/wamp"
+)
+
+// Merge brings realms in line with what the files of a node say, in one
+// transaction: it creates what is missing, lets a realm with ManageFile follow its
+// document in everything, removes those that did and have no document any more, and
+// leaves every other realm alone. differ names what the documents of those say
+// otherwise, but for passwords.
+func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err error) {
+	yes, no := true, false
+	var follow, kept []*item
+	for i := range docs {
+		it := newItem(&docs[i])
+		_, missing := d.View(it.uri)
+		switch m := it.doc.Manage; {
+		case m != "" && m != ManageNode && m != ManageFile:
+			return nil, at(unknown("manage", string(m), string(ManageNode), string(ManageFile)), "%s", it.uri)
+		case m == ManageFile:
+			it.managed, it.prune, it.whole = &yes, true, true
+			follow = append(follow, it)
+		case missing != nil:
+			it.managed = &no
+			follow = append(follow, it)
+		default:
+			it.managed, it.prune, it.blind = &no, true, true
+			kept = append(kept, it)
+		}
+	}
+	if _, err := newDeployment(slices.Concat(follow, kept)); err != nil {
+		return nil, err
+	}
+	_, err = d.run(follow, func(apply func(*Tx) error) ([]Change, error) {
+		return d.Apply(actor, func(tx *Tx) error {
+			if err := tx.unmanage(follow, kept); err != nil {
+				return err
+			}
+			if err := apply(tx); err != nil {
+				return err
+			}
+			differ = differences(tx, kept)
+			return nil
+		})
+	})
+	return differ, err
+}
+
+// unmanage removes realms that followed a file and have no document any more, and
+// lets go of those that are to follow no longer.
+func (tx *Tx) unmanage(follow, kept []*item) error {
+	named := make(map[wamp.URI]bool)
+	for _, it := range follow {
+		named[it.uri] = true
+	}
+	for _, it := range kept {
+		named[it.uri] = true
+		err := tx.UpdateRealm(it.uri, func(p *Properties) error { p.Managed = false; return nil })
+		if err != nil {
+			return at(err, "%s", it.uri)
+		}
+	}
+	for uri := range tx.before.Realms() {
+		if st := tx.peek(uri); st.realm.Managed && !named[uri] {
+			if err := tx.DeleteRealm(uri, true); err != nil {
+				return at(err, "%s", uri)
+			}
+		}
+	}
+	return nil
+}
+
+// maxDiffer bounds how many differences of a realm are told.
+const maxDiffer = 20
+
+// differences names what documents say otherwise than realms are.
+func differences(tx *Tx, kept []*item) []string {
+	var out []string
+	for _, it := range kept {
+		fork := newTx(tx.snapshot(), tx.actor)
+		dep, err := newDeployment([]*item{it})
+		if err == nil {
+			err = dep.apply(fork)
+		}
+		if err != nil {
+			out = append(out, err.Error())
+			continue
+		}
+		var texts []string
+		for _, c := range fork.changes {
+			if text := c.text(); c.Realm == it.uri && !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+		if more := len(texts) - maxDiffer; more > 0 {
+			texts = append(texts[:maxDiffer], fmt.Sprintf("%s: %d more", it.uri, more))
+		}
+		out = append(out, texts...)
+	}
+	return out
+}
+
+// text says what is different.
+func (c *Change) text() string {
+	switch c.Kind {
+	case KindRealm:
+		return fmt.Sprintf("%s: properties %s", c.Realm, strings.Join(c.Fields, ", "))
+	case KindGrant:
+		return fmt.Sprintf("%s: grants of %s", c.Realm, c.Name)
+	default:
+		return fmt.Sprintf("%s: %s %s", c.Realm, c.Kind, c.Name)
+	}
+}

@@ -1,0 +1,179 @@
+package directory
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"encoding/binary"
+	"slices"
+
+	"bondy/core/auth"
+	"bondy/core/rbac"
+	"bondy/core/wamp"
+)
+
+// User implements auth.Directory.
+func (v *View) User(name string) (auth.User, bool) {
+	u, err := v.FindUser(name)
+	if err != nil {
+		return auth.User{}, false
+	}
+	return v.login(u), true
+}
+
+// login is a user with the credentials that count for it.
+func (v *View) login(u *User) auth.User {
+	out := auth.User{
+		Name: u.Name, AuthRealm: v.realm.realm.URI, Incarnation: u.Incarnation,
+		Disabled: u.Disabled, Groups: v.closure(u.Groups),
+	}
+	with := v.Home(u)
+	if with == nil {
+		out.Disabled = true
+		return out
+	}
+	if u.SSO != "" {
+		out.AuthRealm, out.Incarnation = u.SSO, with.Incarnation
+		out.Disabled = out.Disabled || with.Disabled
+	}
+	if p := with.Password; p != nil {
+		out.Verifier, out.Credential, out.KDF = p.Verifier, p.Credential, p.KDF
+		if u.SSO != "" && len(p.Verifier) > 0 {
+			if v, err := auth.Salted(v.snapshot.salt(u.SSO), u.Name, p.Verifier); err == nil {
+				out.Verifier = v
+			}
+		}
+	}
+	out.Keys = with.Keys
+	return out
+}
+
+// Home is the user that has the credentials and aliases of a user of the realm: u
+// itself, or that of the SSO realm; nil if that is gone or not the realm's.
+func (v *View) Home(u *User) *User {
+	if u.SSO == "" {
+		return u
+	}
+	if v.sso == nil || v.sso.realm.URI != u.SSO {
+		return nil
+	}
+	with, ok := v.sso.users.Get(u.Name)
+	if !ok || with.Incarnation != u.SSOIncarnation {
+		return nil
+	}
+	return with
+}
+
+// Knows tells whether a password is a user's. It takes as long as Snapshot.Hash.
+func (v *View) Knows(u *User, password auth.Secret) bool {
+	home := v.Home(u)
+	if home == nil || home.Password == nil {
+		return false
+	}
+	key := v.snapshot.salt(cmp.Or(u.SSO, v.realm.realm.URI))
+	return auth.Opens(key, u.Name, home.Password.Verifier, home.Password.Credential, password)
+}
+
+// closure are groups and all that those are in, the nearest first.
+func (v *View) closure(groups []string) []string {
+	out := slices.Clone(groups)
+	for i := 0; i < len(out); i++ {
+		g, ok := v.FindGroup(out[i])
+		if !ok {
+			continue
+		}
+		for _, parent := range g.Groups {
+			if !slices.Contains(out, parent) {
+				out = append(out, parent)
+			}
+		}
+	}
+	return out
+}
+
+// Owners implements auth.Directory.
+func (v *View) Owners(key ed25519.PublicKey) []string {
+	var out []string
+	add := func(st *state, sso wamp.URI) {
+		names, _ := st.keys.Get(string(key))
+		for _, name := range names {
+			u, ok := v.realm.users.Get(name)
+			if len(out) < 2 && ok && u.SSO == sso && !v.login(u).Disabled {
+				out = append(out, name)
+			}
+		}
+	}
+	add(v.realm, "")
+	if v.sso != nil {
+		add(v.sso, v.sso.realm.URI)
+	}
+	return out
+}
+
+func ringKey(place uint64) string { return string(binary.BigEndian.AppendUint64(nil, place)) }
+
+// twins is how many users Twin looks at for one with a password.
+const twins = 64
+
+// Twin implements auth.Directory.
+func (v *View) Twin(place uint64) (u auth.User, ok bool) {
+	it := v.realm.ring.Iterator()
+	it.Seek(ringKey(place))
+	for range min(twins, v.realm.ring.Len()) {
+		if it.Done() {
+			it.First()
+		}
+		_, name, _ := it.Next()
+		found, _ := v.realm.users.Get(name)
+		other := v.login(found)
+		if len(other.Verifier) > 0 || other.Credential != nil {
+			return other, true
+		}
+		if !ok {
+			u, ok = other, true
+		}
+	}
+	return u, ok
+}
+
+// UserGroups implements rbac.Directory.
+func (v *View) UserGroups(name string) ([]string, bool) {
+	u, ok := v.realm.users.Get(name)
+	if !ok || v.login(u).Disabled {
+		return nil, false
+	}
+	return u.Groups, true
+}
+
+// protoAll is the name under which rbac sees what the prototype grants to all:
+// no group can have it.
+const protoAll = "\x00" + rbac.RoleAll
+
+// GroupParents implements rbac.Directory. The role all of a prototype is a
+// parent of the realm's own.
+func (v *View) GroupParents(name string) []string {
+	if name == rbac.RoleAll && v.proto != nil {
+		return []string{protoAll}
+	}
+	if g, ok := v.FindGroup(name); ok {
+		return g.Groups
+	}
+	return nil
+}
+
+// Grants implements rbac.Directory. A group's are those of the realm that has
+// the group; what a prototype grants to anonymous is not inherited.
+func (v *View) Grants(role rbac.Role) []rbac.RoleGrant {
+	st := v.realm
+	if role.Kind == rbac.RoleGroup && v.proto != nil {
+		_, own := v.realm.groups.Get(role.Name)
+		switch {
+		case role.Name == protoAll:
+			st, role.Name = v.proto, rbac.RoleAll
+		case own || role.Name == rbac.RoleAll || role.Name == rbac.RoleAnonymous:
+		default:
+			st = v.proto
+		}
+	}
+	grants, _ := st.grants.Get(roleKey(role))
+	return grants
+}

@@ -1,0 +1,191 @@
+package realm
+
+import (
+	"context"
+	"sync"
+
+	"bondy/core/broker"
+	"bondy/core/dealer"
+	"bondy/core/meta"
+	"bondy/core/peer"
+	"bondy/core/rbac"
+	"bondy/core/wamp"
+)
+
+// Recheck makes a change of permissions act on what stands already: it ends the
+// sessions that are not what they were, because their user is gone or disabled
+// (wamp.ErrNoSuchPrincipal) or has lost a role to which they are narrowed
+// (wamp.ErrNoSuchRole), and revokes the subscriptions and registrations that
+// sessions may no longer have, for wamp.ErrNotAuthorized. It costs little for
+// sessions for which nothing changed.
+//
+// What a dynamic authorizer has to decide it is asked about afterwards, one
+// thing at a time.
+func (r *Realm) Recheck() {
+	changed := make(map[wamp.ID]*meta.Session)
+	looked := make(map[*rbac.Rights]bool)
+	for _, s := range r.Members() {
+		c, known := looked[s.Rights]
+		if !known {
+			c = s.Rights.Changed()
+			looked[s.Rights] = c
+		}
+		if c {
+			changed[s.ID()] = s
+		}
+	}
+	for _, why := range [...]struct {
+		reason  wamp.URI
+		message string
+	}{
+		{wamp.ErrNoSuchPrincipal, "the user is gone or disabled"},
+		{wamp.ErrNoSuchRole, "the user has lost a role that the session asked for"},
+	} {
+		r.Dismiss(func(s *meta.Session) bool {
+			flaw := s.Rights.Flaw()
+			return flaw != nil && flaw.URI == why.reason
+		}, why.reason, why.message)
+	}
+	if len(changed) > 0 {
+		r.review(changed)
+	}
+	for _, m := range r.rechecked() {
+		m.Recheck()
+	}
+}
+
+// Rechecked is a Member that sees to what it holds when permissions change.
+type Rechecked interface{ Recheck() }
+
+// rechecked are the sessions of bridges that want to know.
+func (r *Realm) rechecked() (all []Rechecked) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, b := range r.bridges {
+		if m, ok := b.Member.(Rechecked); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Review is Recheck for one session that came to hold something while the
+// permissions changed.
+func (r *Realm) Review(s *meta.Session) { r.review(map[wamp.ID]*meta.Session{s.ID(): s}) }
+
+// review revokes what some sessions hold and may no longer have.
+func (r *Realm) review(sessions map[wamp.ID]*meta.Session) {
+	b := peer.NewBatch(r.broker.Counters)
+	defer b.Flush()
+	dynamic := r.Access.Dynamic()
+	var doubts []doubt
+	must := func(id wamp.ID, p rbac.Permission, disclosing rbac.PermissionSet, uri wamp.URI, m wamp.Match) bool {
+		s := sessions[id]
+		switch {
+		case s == nil || s.Rights.DecideAll(rbac.Set(p)|disclosing, uri, m):
+			return false
+		case dynamic != nil && dynamic.Asks(p, uri, m) && s.Rights.DecideAll(disclosing, uri, m):
+			doubts = append(doubts, doubt{id, p, uri, m})
+			return false
+		}
+		return true
+	}
+	r.Broker.Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool {
+		return must(h.Session, rbac.Subscribe, rbac.Told(rbac.Subscribe, false, h.Informed), h.URI, h.Match)
+	})
+	r.Dealer.Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool {
+		return must(h.Session, rbac.Register, rbac.Told(rbac.Register, h.Disclosing, h.Informed), h.URI, h.Match)
+	})
+	r.doubts.add(doubts, r.settle)
+}
+
+// doubt is something that a session holds and that only the dynamic authorizer
+// may allow.
+type doubt struct {
+	session wamp.ID
+	p       rbac.Permission
+	uri     wamp.URI
+	match   wamp.Match
+}
+
+// doubts wait to be settled, each once, on a goroutine that is there while there
+// are any. They are no more than what sessions hold.
+type doubts struct {
+	mu      sync.Mutex
+	waiting map[doubt]struct{}
+	busy    bool // somebody is at it
+}
+
+func (ds *doubts) add(list []doubt, settle func(doubt)) {
+	if len(list) == 0 {
+		return
+	}
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if ds.waiting == nil {
+		ds.waiting = make(map[doubt]struct{})
+	}
+	for _, d := range list {
+		ds.waiting[d] = struct{}{}
+	}
+	if !ds.busy {
+		ds.busy = true
+		go func() {
+			for d, ok := ds.next(); ok; d, ok = ds.next() {
+				settle(d)
+			}
+		}()
+	}
+}
+
+// next takes one of those that wait; false if none does.
+func (ds *doubts) next() (doubt, bool) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for d := range ds.waiting {
+		delete(ds.waiting, d)
+		return d, true
+	}
+	ds.busy = false
+	return doubt{}, false
+}
+
+// settle asks the dynamic authorizer, which has its own deadline, and revokes
+// what it does not allow.
+func (r *Realm) settle(d doubt) {
+	s := r.Session(d.session)
+	if s == nil || s.Rights.Decide(d.p, d.uri, d.match) {
+		return
+	}
+	if dynamic := r.Access.Dynamic(); dynamic != nil {
+		answer, err := dynamic.Ask(context.Background(), r.Caller, nil, r.About(s), d.p, d.uri, d.match)
+		if err == nil && answer.Allow {
+			return
+		}
+	}
+	b := peer.NewBatch(r.broker.Counters)
+	defer b.Flush()
+	if d.p == rbac.Subscribe {
+		r.Broker.Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool {
+			return h.Session == d.session && h.URI == d.uri && h.Match == d.match
+		})
+		return
+	}
+	r.Dealer.Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool {
+		return h.Session == d.session && h.URI == d.uri && h.Match == d.match
+	})
+}
+
+// About gives what a dynamic authorizer is told of a session.
+func (r *Realm) About(s *meta.Session) func() map[string]any {
+	return func() map[string]any {
+		roles := make([]any, len(s.Roles))
+		for i, role := range s.Roles {
+			roles[i] = role
+		}
+		return map[string]any{
+			"session": s.ID(), "realm": string(r.URI), "authid": s.Peer.AuthID, "authrole": s.Peer.AuthRole,
+			"authroles": roles, "authmethod": s.AuthMethod, "authprovider": s.AuthProvider,
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package audit
+
+import (
+	"net/netip"
+	"time"
+
+	"bondy/core/audit"
+	"bondy/core/wamp"
+)
+
+// Who cannot log in, or may not do what it tries, shall neither fill the log nor
+// push out of it what is older.
+const (
+	// outsiders is how many records of refusals and denials are made in a second,
+	// outsidersBurst how many at once after a pause.
+	outsiders      = 20
+	outsidersBurst = 1000
+	// sessions and sessionsBurst bound those of logins and logouts.
+	sessions      = 1000
+	sessionsBurst = 10_000
+	// maxSources bounds how many refused clients are told apart.
+	maxSources = 1024
+	// window is how long events of one source are counted for one record at first;
+	// it doubles while they go on, to longest windows.
+	window  = time.Second
+	longest = 60
+)
+
+// bucket bounds a rate.
+type bucket struct {
+	cost, burst time.Duration
+	empty       time.Time // when what was taken until now is paid for
+}
+
+func newBucket(rate, burst int) bucket {
+	cost := time.Second / time.Duration(rate)
+	return bucket{cost: cost, burst: cost * time.Duration(burst)}
+}
+
+// take reports whether there is one more at that time.
+func (b *bucket) take(now time.Time) bool {
+	if b.empty.Before(now) {
+		b.empty = now
+	}
+	if b.empty.Sub(now)+b.cost > b.burst {
+		return false
+	}
+	b.empty = b.empty.Add(b.cost)
+	return true
+}
+
+// source is what refusals and denials have in common that go into one record.
+type source struct {
+	kind   audit.Kind
+	realm  wamp.URI
+	authid string // of who has proven it
+	site   netip.Prefix
+	action string
+}
+
+func newSource(e *audit.Event) source {
+	s := source{kind: e.Kind, realm: e.Realm, action: e.Action}
+	if e.Kind == audit.Denial && e.AuthMethod != anonymous {
+		s.authid = e.AuthID
+		return s
+	}
+	addr := e.Remote.Addr().Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64 // a site has that many addresses
+	}
+	s.site, _ = addr.Prefix(bits)
+	return s
+}
+
+// repeats counts the events of a source since its last record.
+type repeats struct {
+	last  audit.Event
+	count uint64
+	every int // windows that are counted for a record
+	left  int // of these
+}
+
+// flood counts refusals and denials of the same source within a window into one
+// record each, and bounds how many records there are.
+type flood struct {
+	sources             map[source]*repeats
+	outsiders, sessions bucket
+}
+
+func newFlood() flood {
+	return flood{
+		sources:   make(map[source]*repeats),
+		outsiders: newBucket(outsiders, outsidersBurst), sessions: newBucket(sessions, sessionsBurst),
+	}
+}
+
+// verdict is what becomes of an event.
+type verdict int
+
+const (
+	record verdict = iota
+	count          // into a later record
+	begin          // to count: nothing is recorded yet
+	drop
+)
+
+func (f *flood) judge(e *audit.Event, now time.Time) verdict {
+	switch e.Kind {
+	case audit.Login, audit.Logout:
+		if !f.sessions.take(now) {
+			return drop
+		}
+		return record
+	case audit.Refusal, audit.Denial:
+		return f.outsider(e, now)
+	case audit.Administration, audit.Node:
+	}
+	return record
+}
+
+func (f *flood) outsider(e *audit.Event, now time.Time) verdict {
+	s := newSource(e)
+	if r := f.sources[s]; r != nil {
+		r.last = *e
+		r.count++
+		return count
+	}
+	if len(f.sources) >= maxSources {
+		return drop
+	}
+	r := &repeats{every: 1}
+	f.sources[s] = r
+	if f.outsiders.take(now) {
+		return record
+	}
+	r.last, r.count = *e, 1
+	return begin
+}
+
+// sweep ends a window: it gives put the records of what was counted, as many as
+// the rate allows or, if all, of everything, and forgets sources that were
+// silent. It ends early when put reports that it has no room.
+func (f *flood) sweep(now time.Time, all bool, put func(audit.Record) bool) {
+	for s, r := range f.sources {
+		if r.left > 0 && !all {
+			r.left--
+			continue
+		}
+		if r.count == 0 {
+			delete(f.sources, s)
+			continue
+		}
+		if !all && !f.outsiders.take(now) {
+			return
+		}
+		rec := audit.Record{Event: r.last}
+		if r.count > 1 {
+			rec.Repeated = r.count
+		}
+		if !put(rec) {
+			return
+		}
+		every := min(2*r.every, longest)
+		*r = repeats{every: every, left: every - 1}
+	}
+}

@@ -1,0 +1,199 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bondy/core/audit"
+	store "bondy/store/audit"
+)
+
+// TestUnfinishedRecordIsCut cuts the last record anywhere, or puts something
+// behind it, as a crash may.
+func TestUnfinishedRecordIsCut(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{})
+	l.admin(0)
+	l.admin(1)
+	l.stop()
+	const name = "audit-0000000001.jsonl"
+	text := contents(t, dir)[name]
+	last := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+	torn := [][]byte{append(slices.Clone(text), make([]byte, 4096)...), append(slices.Clone(text), "\x00\x00\n{}\n"...)}
+	for n := last + 1; n < len(text); n += 7 {
+		torn = append(torn, text[:n])
+	}
+	torn = append(torn, text[:len(text)-1])
+	for _, text := range torn {
+		write(t, dir, map[string][]byte{name: text})
+		l := open(t, dir, store.Config{})
+		l.admin(2)
+		l.stop()
+		verify(t, dir)
+		var mended bool
+		for _, r := range read(t, dir, store.Query{Kind: audit.Node}) {
+			mended = mended || strings.HasSuffix(r.Reason, "bytes of an unfinished record cut")
+		}
+		got := administered(t, dir)
+		if !mended || got[0] != "user 0" || got[len(got)-1] != "user 2" {
+			t.Fatalf("mended %v, %v", mended, got)
+		}
+	}
+}
+
+// TestFileThatWasNotBegun is a crash between making a file and its first record.
+func TestFileThatWasNotBegun(t *testing.T) {
+	for _, text := range []string{"", `{"seq":`} {
+		dir := t.TempDir()
+		l := open(t, dir, store.Config{})
+		l.admin(0)
+		l.stop()
+		if err := os.WriteFile(filepath.Join(dir, "audit-0000000002.jsonl"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify(t, dir)
+		l = open(t, dir, store.Config{})
+		l.admin(1)
+		l.stop()
+		if r := verify(t, dir); r.Files != 1 {
+			t.Errorf("%+v", r)
+		}
+		if got := administered(t, dir); !slices.Equal(got, numbered(0, 2)) {
+			t.Error(got)
+		}
+	}
+}
+
+// TestDamageIsKept changes a record in the middle: the log goes on in another
+// file, and what is wrong stays to be seen.
+func TestDamageIsKept(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{})
+	for i := range 5 {
+		l.admin(i)
+	}
+	l.stop()
+	const name = "audit-0000000001.jsonl"
+	changed := bytes.Replace(contents(t, dir)[name], []byte("user 2 created"), []byte("user 9 created"), 1)
+	write(t, dir, map[string][]byte{name: changed})
+	l = open(t, dir, store.Config{})
+	l.admin(5)
+	l.stop()
+	if got := contents(t, dir)[name]; !bytes.Equal(got, changed) {
+		t.Error("the damaged file was changed")
+	}
+	if _, err := store.NewFiles(dir).Verify(""); err == nil || !strings.Contains(err.Error(), name+" line 4, after record 3") {
+		t.Errorf("%v", err)
+	}
+	var damage, records int
+	if err := store.NewFiles(dir).Tail(t.Context(), store.Query{}, func(_ *audit.Record, err error) error {
+		if records++; err != nil {
+			damage++
+		}
+		return nil
+	}); err != nil || damage != 1 || records != 8 {
+		t.Errorf("%d of %d, %v", damage, records, err)
+	}
+}
+
+// TestDiskThatTakesNothing has the next file be in the way for a while.
+func TestDiskThatTakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{MaxSegment: 2 << 10, MaxBytes: 1 << 20})
+	inTheWay := filepath.Join(dir, "audit-0000000002.jsonl")
+	if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for l.Stats().Dropped[audit.DropDisk] == 0 {
+		l.admin(n)
+		if err := l.Flush(t.Context()); err != nil && l.Stats().Dropped[audit.DropDisk] == 0 {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if err := l.Flush(t.Context()); err == nil {
+		t.Error("Flush is content")
+	}
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	l.admin(n)
+	l.flush()
+	l.stop()
+	got := administered(t, dir)
+	if want := append(numbered(0, n-1), numbered(n, n+1)...); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if r := verify(t, dir); r.Lost != 1 || r.Files != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestFollow sees what comes, over the end of a file.
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{MaxSegment: 3 << 10, MaxBytes: 1 << 20})
+	l.admin(0)
+	l.admin(1)
+	l.flush()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var got []string
+	err := store.NewFiles(dir).Tail(ctx, store.Query{Last: 1, Follow: true, Kind: audit.Administration}, func(r *audit.Record, err error) error {
+		if err != nil {
+			return err
+		}
+		if got = append(got, r.Object); len(got) == 1 {
+			for i := 2; i < 30; i++ {
+				l.admin(i)
+			}
+		}
+		if r.Object == "user 29" {
+			cancel()
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, numbered(1, 30)) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestQuery(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{MaxSegment: 2 << 10, MaxBytes: 1 << 20})
+	start := time.Now()
+	for i := range 40 {
+		l.Record(audit.Event{
+			Time: start.Add(time.Duration(i-40) * time.Minute), Kind: []audit.Kind{audit.Login, audit.Logout}[i%2],
+			Realm: "realm1", AuthID: []string{"joe", "mary"}[i/2%2],
+		})
+	}
+	l.Record(audit.Event{Kind: audit.Login, Realm: "realm2", AuthID: "joe"})
+	l.stop()
+	for name, tc := range map[string]struct {
+		q    store.Query
+		want int
+	}{
+		"kind":     {store.Query{Kind: audit.Login}, 21},
+		"realm":    {store.Query{Realm: "realm1"}, 40},
+		"authid":   {store.Query{AuthID: "joe"}, 21},
+		"together": {store.Query{AuthID: "joe", Kind: audit.Logout, Realm: "realm1"}, 10},
+		"last":     {store.Query{AuthID: "mary", Last: 7}, 7},
+		"since":    {store.Query{AuthID: "mary", Since: start.Add(-20*time.Minute - time.Second)}, 10},
+		"none":     {store.Query{AuthID: "nobody"}, 0},
+	} {
+		if got := read(t, dir, tc.q); len(got) != tc.want {
+			t.Errorf("%s: %d records", name, len(got))
+		}
+	}
+	if got := read(t, dir, store.Query{Last: 1}); len(got) != 1 || got[0].Realm != "realm2" {
+		t.Errorf("%+v", got)
+	}
+}
