@@ -107,14 +107,14 @@ func (r *Router) Refresh() error {
 // follow makes the router do what the directory says now. It runs within
 // directory.Update.
 func (r *Router) follow(c *directory.Commit) {
+	for i := range c.Changes { // first, so that clients learn the reason
+		r.dismiss(c, &c.Changes[i])
+	}
 	work := r.affected(c)
 	for _, uri := range work.order {
 		if err := r.followRealm(c, uri, work.realms[uri]); err != nil {
 			r.log.Error("a change of the directory is not in effect", slog.String("realm", string(uri)), slog.Any("err", err))
 		}
-	}
-	for i := range c.Changes {
-		r.dismiss(c, &c.Changes[i])
 	}
 }
 

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"bondy/core/rbac"
 	"bondy/core/wamp"
 )
+
+type rawMessage = json.RawMessage
 
 func clock() *id.Clock { return id.NewClock(1) }
 

@@ -73,6 +73,19 @@ func (r *naiveRealm) forget(name string, group bool) {
 	}
 }
 
+// find is the user of a name or an alias.
+func (r *naiveRealm) find(name string) (string, *naiveUser) {
+	if u := r.users[name]; u != nil {
+		return name, u
+	}
+	for own, u := range r.users {
+		if u.aliases[name] {
+			return own, u
+		}
+	}
+	return "", nil
+}
+
 func (r *naiveRealm) ungrant(role string) {
 	maps.DeleteFunc(r.grants, func(key string, _ rbac.PermissionSet) bool { return strings.HasPrefix(key, role+" ") })
 }
@@ -201,12 +214,14 @@ func TestModel(t *testing.T) {
 				if try(func(tx *directory.Tx) error {
 					return tx.UpdateUser(uri, name, directory.UserPatch{Groups: &in, Disabled: &disabled})
 				}) {
-					n[uri].users[name].groups, n[uri].users[name].disabled = setOf(in...), disabled
+					_, u := n[uri].find(name)
+					u.groups, u.disabled = setOf(in...), disabled
 				}
 			},
 			"delete user": func(t *rapid.T) {
 				uri, name := rapid.SampledFrom(realms).Draw(t, "realm"), user.Draw(t, "user")
 				if try(func(tx *directory.Tx) error { return tx.DeleteUser(uri, name, false) }) {
+					name, _ = n[uri].find(name)
 					delete(n[uri].users, name)
 					n[uri].forget(name, false)
 					n[uri].ungrant("user/" + name)
@@ -217,10 +232,12 @@ func TestModel(t *testing.T) {
 				alias := rapid.SampledFrom([]string{"k", "l", "n1"}).Draw(t, "alias")
 				if rapid.Bool().Draw(t, "add") {
 					if try(func(tx *directory.Tx) error { return tx.AddAlias(uri, name, alias) }) {
-						n[uri].users[name].aliases[alias] = true
+						_, u := n[uri].find(name)
+						u.aliases[alias] = true
 					}
 				} else if try(func(tx *directory.Tx) error { return tx.RemoveAlias(uri, name, alias) }) {
-					delete(n[uri].users[name].aliases, alias)
+					_, u := n[uri].find(name)
+					delete(u.aliases, alias)
 				}
 			},
 			"add group": func(t *rapid.T) {

