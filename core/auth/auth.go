@@ -75,6 +75,8 @@ type Request struct {
 // be shared.
 type Identity struct {
 	AuthID, AuthRole, AuthMethod, AuthProvider string
+	// Alias is what the client calls AuthMethod, where that is another name.
+	Alias string
 	// Principal is the user; nil for anonymous clients and for others who have no
 	// user here.
 	Principal *Principal
@@ -136,6 +138,9 @@ func New(cfg Config) (*Authenticator, error) {
 	v := newVault(gate)
 	for _, name := range a.offered {
 		a.methods[name] = newMethod(name, &cfg, p, v)
+	}
+	if m, ok := a.methods[MethodSCRAM].(*scram); ok {
+		a.methods[methodDraftSCRAM] = &scram{dir: m.dir, vault: v, draft: true}
 	}
 	return a, nil
 }

@@ -24,6 +24,10 @@ type Credential struct {
 	Salt   []byte
 	// StoredKey and ServerKey have 32 bytes each.
 	StoredKey, ServerKey []byte
+	// PrintedStoredKey and PrintedServerKey are those of clients that take the
+	// base64 text of the hash for the SaltedPassword, as Autobahn|Python does. They
+	// come with KDFArgon2id alone; both may be missing.
+	PrintedStoredKey, PrintedServerKey []byte
 }
 
 // Bounds of a salt in bytes.
@@ -49,10 +53,15 @@ func NewCredential(password Secret, kdf KDF) (*Credential, error) {
 		return nil, err
 	}
 	keys := scramKeysOf(root)
-	return &Credential{
+	out := &Credential{
 		KDF: c.kdf, Iterations: c.iterations, Memory: c.memory,
 		Salt: salt, StoredKey: keys.stored, ServerKey: keys.server,
-	}, nil
+	}
+	if kdf == KDFArgon2id {
+		keys = scramKeysOf(printed(root))
+		out.PrintedStoredKey, out.PrintedServerKey = keys.stored, keys.server
+	}
+	return out, nil
 }
 
 func (c *Credential) cost() cost {
@@ -67,20 +76,26 @@ func (c *Credential) Validate() error {
 	case len(c.StoredKey) != derivedLen || len(c.ServerKey) != derivedLen:
 		return fmt.Errorf("keys of %d and %d bytes, want %d each", len(c.StoredKey), len(c.ServerKey), derivedLen)
 	}
+	if stored, server := len(c.PrintedStoredKey), len(c.PrintedServerKey); stored != server ||
+		stored != 0 && (stored != derivedLen || c.KDF != KDFArgon2id) {
+		return fmt.Errorf("a second pair of keys of %d and %d bytes, want none, or with %s %d each", stored, server, KDFArgon2id, derivedLen)
+	}
 	return c.cost().validate()
 }
 
 // same tells whether two are made of the same parts; both may be nil.
 func (c *Credential) same(o *Credential) bool {
 	return c == o || c != nil && o != nil && c.cost() == o.cost() && bytes.Equal(c.Salt, o.Salt) &&
-		bytes.Equal(c.StoredKey, o.StoredKey) && bytes.Equal(c.ServerKey, o.ServerKey)
+		bytes.Equal(c.StoredKey, o.StoredKey) && bytes.Equal(c.ServerKey, o.ServerKey) &&
+		bytes.Equal(c.PrintedStoredKey, o.PrintedStoredKey) && bytes.Equal(c.PrintedServerKey, o.PrintedServerKey)
 }
 
 // String hides the keys.
 func (c *Credential) String() string { return redacted }
 
 // MarshalText writes a Credential as pbkdf2$ITERATIONS:SALT$STORED:SERVER or
-// argon2id13$ITERATIONS,MEMORY:SALT$STORED:SERVER, with base64 for bytes.
+// argon2id13$ITERATIONS,MEMORY:SALT$STORED:SERVER, with base64 for bytes; the second
+// pair of keys follows as $STORED:SERVER.
 func (c *Credential) MarshalText() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -90,8 +105,12 @@ func (c *Credential) MarshalText() ([]byte, error) {
 		memory = "," + strconv.Itoa(c.Memory)
 	}
 	b64 := base64.StdEncoding.EncodeToString
-	return fmt.Appendf(nil, "%s$%d%s:%s$%s:%s", c.KDF, c.Iterations, memory,
-		b64(c.Salt), b64(c.StoredKey), b64(c.ServerKey)), nil
+	text := fmt.Appendf(nil, "%s$%d%s:%s$%s:%s", c.KDF, c.Iterations, memory,
+		b64(c.Salt), b64(c.StoredKey), b64(c.ServerKey))
+	if len(c.PrintedStoredKey) > 0 {
+		text = fmt.Appendf(text, "$%s:%s", b64(c.PrintedStoredKey), b64(c.PrintedServerKey))
+	}
+	return text, nil
 }
 
 // maxCredential bounds the text of a Credential in bytes.
@@ -114,12 +133,13 @@ func (c *Credential) UnmarshalText(text []byte) error {
 
 func (c *Credential) read(text string) error {
 	parts := strings.Split(text, "$")
-	if len(text) > maxCredential || len(parts) != 3 {
+	if len(text) > maxCredential || len(parts) < 3 || len(parts) > 4 {
 		return errors.New("want KDF$PARAMETERS:SALT$STORED:SERVER")
 	}
 	numbers, salt, _ := strings.Cut(parts[1], ":")
 	iterations, memory, hasMemory := strings.Cut(numbers, ",")
 	stored, server, _ := strings.Cut(parts[2], ":")
+	printedStored, printedServer, _ := strings.Cut(strings.Join(parts[3:], ""), ":")
 	c.KDF = KDF(parts[0])
 	var err error
 	if c.Iterations, err = strconv.Atoi(iterations); err != nil {
@@ -133,7 +153,7 @@ func (c *Credential) read(text string) error {
 	for _, f := range []struct {
 		to   *[]byte
 		text string
-	}{{&c.Salt, salt}, {&c.StoredKey, stored}, {&c.ServerKey, server}} {
+	}{{&c.Salt, salt}, {&c.StoredKey, stored}, {&c.ServerKey, server}, {&c.PrintedStoredKey, printedStored}, {&c.PrintedServerKey, printedServer}} {
 		if *f.to, err = unbase64(f.text); err != nil {
 			return fmt.Errorf("base64: %w", err)
 		}

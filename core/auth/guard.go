@@ -107,7 +107,7 @@ func newAttempt(req *Request, method string) attempt {
 		user:    guardKey{kind: guardUser, realm: req.Realm, user: req.AuthID},
 	}
 	switch method {
-	case MethodTicket, MethodPassword, MethodWAMPCRA, MethodSCRAM:
+	case MethodTicket, MethodPassword, MethodWAMPCRA, MethodSCRAM, methodDraftSCRAM:
 		a.guess = true
 	}
 	return a

@@ -135,8 +135,11 @@ func TestUpgrade(t *testing.T) {
 }
 
 func TestCredentialText(t *testing.T) {
-	for _, kdf := range []auth.KDF{auth.KDFPBKDF2, auth.KDFArgon2id} {
-		c := cheap(t, "s3cret", kdf)
+	fresh, err := auth.NewCredential("s3cret", auth.KDFArgon2id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*auth.Credential{cheap(t, "s3cret", auth.KDFPBKDF2), cheap(t, "s3cret", auth.KDFArgon2id), fresh} {
 		text, err := c.MarshalText()
 		if err != nil {
 			t.Fatal(err)
@@ -152,7 +155,7 @@ func TestCredentialText(t *testing.T) {
 			t.Errorf("it prints as %s", c)
 		}
 		for _, broken := range []string{
-			"", "x", "scrypt" + string(text[len(kdf):]), string(text) + "A", strings.Replace(string(text), "$", "$0", 1),
+			"", "x", "scrypt" + string(text[len(c.KDF):]), string(text) + "A", string(text) + "$", string(text) + "$:", strings.Replace(string(text), "$", "$0", 1),
 			strings.Replace(string(text), ":", ",9:", 1), strings.Repeat(string(text), 9),
 			"argon2id13$1,99999999:" + string(text[strings.IndexByte(string(text), ':')+1:]),
 		} {

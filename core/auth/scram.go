@@ -26,6 +26,7 @@ type scram struct {
 	named
 	dir   finder
 	vault *vault
+	draft bool // the client speaks methodDraftSCRAM
 }
 
 func (s *scram) usable(req *Request) error {
@@ -37,7 +38,10 @@ func (s *scram) usable(req *Request) error {
 	if err != nil || len(raw) < minNonceLen || len(raw) > maxNonceLen {
 		return wamp.Errorf(wamp.ErrAuthenticationDenied, "authextra.nonce is not base64 of %d to %d random bytes", minNonceLen, maxNonceLen)
 	}
-	_, _, err = scramBinding(req)
+	kind, _, err := scramBinding(req)
+	if err == nil && s.draft && kind != "" {
+		return wamp.Errorf(wamp.ErrAuthenticationDenied, "channel binding needs the method %s", MethodSCRAM)
+	}
 	return err
 }
 
@@ -66,23 +70,16 @@ func (s *scram) begin(ctx context.Context, req *Request) (*Identity, *Exchange, 
 		return nil, nil, err
 	}
 	p := c.params(true)
-	var memory any
-	if p.memory != 0 {
-		memory = int64(p.memory)
-	}
+	p.printed = s.draft && p.kdf == KDFArgon2id
 	clientNonce, _ := req.Extra["nonce"].(string)
 	e := scramExchange{
 		nonce: clientNonce + scramNonce(), salt: base64.StdEncoding.EncodeToString(p.salt),
-		binding: kind, data: data,
+		binding: kind, data: data, draft: s.draft,
 	}
 	first := "n=" + strings.NewReplacer(",", "=2C", "=", "=3D").Replace(req.AuthID) + ",r=" + clientNonce
 	e.message = first + ",r=" + e.nonce + ",s=" + e.salt + ",i=" + strconv.Itoa(p.iterations) + "," + e.final()
 	return nil, &Exchange{
-		Method: MethodSCRAM,
-		Challenge: wamp.Dict{
-			"nonce": e.nonce, "salt": e.salt, "kdf": string(p.kdf),
-			"iterations": int64(p.iterations), "memory": memory,
-		},
+		Method: s.name(), Challenge: e.challenge(p.cost),
 		verify: func(ctx context.Context, signature string, extra wamp.Dict) (*Identity, error) {
 			proof, err := unbase64(signature)
 			if err != nil || len(proof) != sha256.Size || !e.echoed(extra) {
@@ -94,7 +91,7 @@ func (s *scram) begin(ctx context.Context, req *Request) (*Identity, *Exchange, 
 			}
 			id, err := c.admit(keys.proven(proof, e.message))
 			if err == nil {
-				id.Extra = wamp.Dict{"verifier": base64.StdEncoding.EncodeToString(hmacSHA256(keys.server, e.message))}
+				s.sign(id, base64.StdEncoding.EncodeToString(hmacSHA256(keys.server, e.message)))
 			}
 			return id, err
 		},
@@ -114,10 +111,26 @@ type scramExchange struct {
 	binding     string // empty for none
 	data        []byte
 	message     string // the AuthMessage
+	draft       bool   // as scram.draft
+}
+
+// challenge is CHALLENGE.Extra.
+func (e *scramExchange) challenge(c cost) wamp.Dict {
+	out := wamp.Dict{"nonce": e.nonce, "salt": e.salt, "kdf": string(c.kdf), "iterations": int64(c.iterations), "memory": nil}
+	if c.memory != 0 {
+		out["memory"] = int64(c.memory)
+	}
+	if e.draft {
+		return drafted(out)
+	}
+	return out
 }
 
 // final is the ClientFinalNoProof that the client must have signed.
 func (e *scramExchange) final() string {
+	if e.draft {
+		return "c=,r=" + e.nonce
+	}
 	flag := "n"
 	if e.binding != "" {
 		flag = "p=" + e.binding
@@ -129,6 +142,9 @@ func (e *scramExchange) final() string {
 // echoed tells whether AUTHENTICATE.Extra belongs to this exchange and this
 // channel.
 func (e *scramExchange) echoed(extra wamp.Dict) bool {
+	if e.draft {
+		return true // the proof says it
+	}
 	nonce, _ := extra["nonce"].(string)
 	same := subtle.ConstantTimeCompare([]byte(nonce), []byte(e.nonce)) == 1
 	if e.binding == "" {

@@ -40,6 +40,9 @@ type params struct {
 	// cra says that it is the key of wampcra, which derives from the password
 	// as it is.
 	cra bool
+	// printed says that the SaltedPassword is what the function of that name
+	// makes of the key.
+	printed bool
 }
 
 // params prefers the candidate's Credential if strong, and otherwise its
@@ -117,9 +120,16 @@ func (v *vault) scram(ctx context.Context, c *candidate, p params) (scramKeys, e
 	if err != nil {
 		return scramKeys{}, err
 	}
+	if p.printed {
+		root = printed(root)
+	}
 	keys := scramKeysOf(root) // also where they are stored, lest time tells
-	if cred := c.shape.Credential; cred != nil && c.genuine && !p.cra {
+	switch cred := c.shape.Credential; {
+	case cred == nil || !c.genuine || p.cra:
+	case !p.printed:
 		keys = scramKeys{stored: cred.StoredKey, server: cred.ServerKey}
+	case len(cred.PrintedStoredKey) > 0:
+		keys = scramKeys{stored: cred.PrintedStoredKey, server: cred.PrintedServerKey}
 	}
 	return keys, nil
 }

@@ -127,6 +127,9 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 	if err := tx.check(); err != nil {
 		return nil, err
 	}
+	if err := tx.checkManaged(); err != nil {
+		return nil, err
+	}
 	if (len(tx.rows) == 0) != (len(tx.changes) == 0) {
 		return nil, errUnsound
 	}

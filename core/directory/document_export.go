@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -69,4 +70,12 @@ func (v *View) userDocument(u *User, o ExportOptions) (UserDocument, error) {
 		d.KDF = strict.Some(u.Password.KDF)
 	}
 	return d, nil
+}
+
+// compact is free data as a document has it, absent when there is none.
+func compact(meta json.RawMessage) strict.Field[json.RawMessage] {
+	if meta == nil {
+		return strict.Field[json.RawMessage]{}
+	}
+	return strict.Some(meta)
 }

@@ -38,6 +38,7 @@ func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err er
 	}
 	_, err = d.run(follow, func(apply func(*Tx) error) ([]Change, error) {
 		return d.Apply(actor, func(tx *Tx) error {
+			tx.file = true
 			if err := tx.unmanage(follow, kept); err != nil {
 				return err
 			}

@@ -335,20 +335,26 @@ func TestMergeFollowsFile(t *testing.T) {
 	if u, _ := viewOf(t, d, "a.b").FindUser("joe"); u.Password.Credential == nil {
 		t.Error("the stronger form of the same password is gone")
 	}
-	disabled := true
-	directorytest.Do(t, d, func(tx *directory.Tx) error {
-		if err := tx.AddUser("a.b", directory.UserSpec{Name: "eve"}); err != nil {
-			return err
+	for what, change := range map[string]func(*directory.Tx) error{
+		"add a user": func(tx *directory.Tx) error { return tx.AddUser("a.b", directory.UserSpec{Name: "eve"}) },
+		"change a password": func(tx *directory.Tx) error {
+			return tx.UpdateUser("a.b", "joe", directory.UserPatch{Password: hash})
+		},
+		"delete the realm": func(tx *directory.Tx) error { return tx.DeleteRealm("a.b", true) },
+	} {
+		if err := d.Update(directory.Actor{}, change); wamp.AsError(err).URI != directory.ErrInconsistency {
+			t.Errorf("%s of a realm that follows a file: %v", what, err)
 		}
-		return tx.UpdateUser("a.b", "joe", directory.UserPatch{Password: hash, Disabled: &disabled})
-	})
+	}
+	without := strings.Replace(definition, `"username": "joe"`, `"username": "eve"`, 1)
+	if without == definition {
+		t.Fatal("the definition has no joe")
+	}
+	merge(t, d, managed("a.b", "file", without))
+	if _, ok := viewOf(t, d, "a.b").User("joe"); ok {
+		t.Error("a user whom the file has no more stays")
+	}
 	merge(t, d, managed("a.b", "file", definition))
-	if u, _ := viewOf(t, d, "a.b").FindUser("joe"); u.Disabled || !opens(t, d, "a.b", "joe", "s3cret") {
-		t.Errorf("what was changed elsewhere stays: %+v", u)
-	}
-	if _, ok := viewOf(t, d, "a.b").User("eve"); ok {
-		t.Error("a user whom the file does not have stays")
-	}
 	differ := merge(t, d, managed("a.b", "node", definition))
 	if len(differ) != 0 || viewOf(t, d, "a.b").Realm().Managed {
 		t.Errorf("a realm that the file lets go of still follows it; differences %v", differ)

@@ -188,9 +188,9 @@ func (d *RetentionDocument) retention(r broker.Retention) broker.Retention {
 func (p *Properties) document(uri wamp.URI) Document {
 	return Document{
 		URI: uri, Description: strict.Some(p.Description),
-		IsPrototype: strict.Some(p.IsPrototype), PrototypeURI: orNull(p.PrototypeURI),
-		IsSSORealm: strict.Some(p.IsSSORealm), SSORealmURI: orNull(p.SSORealmURI),
-		AllowConnections: optional(p.AllowConnections), SecurityEnabled: optional(p.SecurityEnabled),
+		IsPrototype: strict.Some(p.IsPrototype), PrototypeURI: strict.NonZero(p.PrototypeURI),
+		IsSSORealm: strict.Some(p.IsSSORealm), SSORealmURI: strict.NonZero(p.SSORealmURI),
+		AllowConnections: strict.FromPointer(p.AllowConnections), SecurityEnabled: strict.FromPointer(p.SecurityEnabled),
 		AuthMethods: listOrNull(p.AuthMethods), Info: listOrNull(p.Info),
 		DocumentSettings: p.Settings.document(),
 	}
@@ -213,8 +213,8 @@ func (s *Settings) document() DocumentSettings {
 		}),
 		History: strict.Null[[]HistoryDocument](), Trust: strict.Null[[]TrustDocument](),
 		TLS: strict.Null[TLSDocument](), Issuers: listOrNull(s.Login.Issuers), Dynamic: strict.Null[map[string]wamp.URI](),
-		Trustroots: strict.Null[[]TrustrootDocument](), RouterKeyFile: orNull(s.Login.RouterKeyFile),
-		Authorizer: orNull(s.Login.Authorizer), AuthorizerCache: duration(s.Login.AuthorizerCache),
+		Trustroots: strict.Null[[]TrustrootDocument](), RouterKeyFile: strict.NonZero(s.Login.RouterKeyFile),
+		Authorizer: strict.NonZero(s.Login.Authorizer), AuthorizerCache: duration(s.Login.AuthorizerCache),
 	}
 	for _, h := range r.History {
 		d.History = appended(d.History, HistoryDocument{
@@ -235,21 +235,6 @@ func (s *Settings) document() DocumentSettings {
 		d.Trustroots = appended(d.Trustroots, TrustrootDocument(t))
 	}
 	return d
-}
-
-func orNull[T comparable](v T) strict.Field[T] {
-	var zero T
-	if v == zero {
-		return strict.Null[T]()
-	}
-	return strict.Some(v)
-}
-
-func optional[T any](p *T) strict.Field[T] {
-	if p == nil {
-		return strict.Null[T]()
-	}
-	return strict.Some(*p)
 }
 
 func listOrNull[L ~[]E, E any](list L) strict.Field[L] {

@@ -219,7 +219,7 @@ func TestDocumentAbsentStaysNullResets(t *testing.T) {
 		p.Routing.History != nil || p.Routing.Trust != nil {
 		t.Errorf("null left %+v", p)
 	}
-	if u, _ = v.FindUser("plc"); u.Disabled || u.Groups != nil && len(u.Groups) > 0 || len(u.Keys) > 0 || len(u.Aliases) > 0 || u.Password != nil || u.Meta != nil {
+	if u, _ = v.FindUser("plc"); u.Disabled || len(u.Groups) > 0 || len(u.Keys) > 0 || len(u.Aliases) > 0 || u.Password != nil || u.Meta != nil {
 		t.Errorf("null left %+v", u)
 	}
 }

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"crypto/ed25519"
-	"encoding/json"
 	"slices"
 
 	"bondy/core/strict"
@@ -163,12 +162,4 @@ func (dep *deployment) putCredentials(tx *Tx, d *state, it *item, doc *UserDocum
 		return nil
 	}
 	return tx.UpdateUser(it.uri, u.Name, patch)
-}
-
-// compact is a value without what is empty.
-func compact(meta json.RawMessage) strict.Field[json.RawMessage] {
-	if meta == nil {
-		return strict.Field[json.RawMessage]{}
-	}
-	return strict.Some(meta)
 }

@@ -18,6 +18,7 @@ type Tx struct {
 	rows    map[rowAt][]byte
 	changes []Change
 	touched []wamp.URI // realms whose references are to be checked
+	file    bool       // the change is what a file says
 }
 
 type rowAt struct {
@@ -116,6 +117,25 @@ func (tx *Tx) check() error {
 	for _, uri := range tx.touched {
 		if err := s.checkRealm(uri); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkManaged refuses to change what a file would change back.
+func (tx *Tx) checkManaged() error {
+	if tx.file {
+		return nil
+	}
+	for i := range tx.changes {
+		c := &tx.changes[i]
+		switch c.Kind {
+		case KindPassword, KindSigningKey, KindTicket: // of these, files say nothing
+			continue
+		default:
+		}
+		if st, ok := tx.before.realms.Get(string(c.Realm)); ok && st.realm.Managed {
+			return inconsistent("the realm %q follows a file of the node: change it there, or have the file say manage = %q", c.Realm, ManageNode)
 		}
 	}
 	return nil

@@ -84,7 +84,9 @@ func (tx *Tx) AddUser(realm wamp.URI, spec UserSpec) error {
 			return err
 		}
 	}
-	tx.setKeys(home, u.Name, spec.Keys)
+	if len(spec.Keys) > 0 { // a user that the SSO realm has keeps its own
+		tx.setKeys(home, u.Name, spec.Keys)
+	}
 	if err := tx.setMeta(d, u.Name, spec.Meta); err != nil {
 		return err
 	}

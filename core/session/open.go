@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -170,7 +171,7 @@ func (s *Session) greeting(who *auth.Identity) *wamp.Welcome {
 	details := wamp.Dict{
 		"realm": string(s.realm.URI), "agent": s.cfg.Agent, "roles": s.cfg.announced(),
 		"authid": who.AuthID, "authrole": who.AuthRole,
-		"authmethod": who.AuthMethod, "authprovider": who.AuthProvider,
+		"authmethod": cmp.Or(who.Alias, who.AuthMethod), "authprovider": who.AuthProvider,
 		"_authroles": roles, "x_authroles": roles,
 	}
 	if who.Extra != nil {

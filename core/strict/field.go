@@ -19,12 +19,21 @@ func Some[T any](v T) Field[T] { return Field[T]{Present: true, Value: v} }
 // Null is a Field that is null.
 func Null[T any]() Field[T] { return Field[T]{Present: true, Null: true} }
 
-// Opt is Some, or absent where p is nil.
-func Opt[T any](p *T) Field[T] {
+// FromPointer is Some, or null where p is nil.
+func FromPointer[T any](p *T) Field[T] {
 	if p == nil {
-		return Field[T]{}
+		return Null[T]()
 	}
 	return Some(*p)
+}
+
+// NonZero is Some, or null for the zero value.
+func NonZero[T comparable](v T) Field[T] {
+	var zero T
+	if v == zero {
+		return Null[T]()
+	}
+	return Some(v)
 }
 
 // Has tells whether there is a value.

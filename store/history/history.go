@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,6 +102,35 @@ func (s *Store) Prune() error {
 		}
 		return nil
 	})
+}
+
+// Forget ends the logs of a realm, also those that are open, and deletes what the
+// disk holds of them. An error means that it is still there, until Prune.
+func (s *Store) Forget(realm wamp.URI) error {
+	prefix := string(realm) + "\x00"
+	s.endLogs(prefix)
+	return s.db.Update(func(tx *store.Tx) error {
+		for row, err := range s.table.Rows(tx, prefix, "") {
+			if err == nil {
+				err = s.table.Delete(tx, row.Key)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) endLogs(prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, l := range s.logs {
+		if strings.HasPrefix(name, prefix) {
+			l.end()
+			delete(s.logs, name)
+		}
+	}
 }
 
 func (s *Store) opened(key string) bool {

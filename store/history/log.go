@@ -23,6 +23,7 @@ type Log struct {
 	size    int64
 	waiting map[broker.Position][]byte // not yet written
 	drop    []broker.Position          // rows that are to go
+	ended   bool                       // its realm is gone: it takes and writes nothing
 }
 
 var _ broker.History = (*Log)(nil)
@@ -74,7 +75,7 @@ func (l *Log) Add(r *broker.Record) bool {
 	if found {
 		return true
 	}
-	if size > l.rule.MaxBytes || l.store.waiting.Load()+size > l.store.cfg.MaxWaiting {
+	if l.ended || size > l.rule.MaxBytes || l.store.waiting.Load()+size > l.store.cfg.MaxWaiting {
 		return false
 	}
 	l.index = slices.Insert(l.index, i, entry{r.Position, size})
@@ -123,6 +124,23 @@ func (l *Log) Limit(rule broker.HistoryRule) {
 	defer l.mu.Unlock()
 	l.rule = rule
 	l.trimLocked()
+}
+
+// end has the log hold nothing any more.
+func (l *Log) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, row := range l.waiting {
+		l.store.waiting.Add(-rowSize(l.name, row))
+	}
+	l.ended, l.index, l.size, l.drop = true, nil, 0, nil
+	clear(l.waiting)
+}
+
+func (l *Log) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 // Find implements broker.History.
@@ -238,6 +256,9 @@ func (l *Log) take() change {
 }
 
 func (c change) apply(tx *store.Tx, l *Log) error {
+	if l.over() {
+		return nil
+	}
 	for _, p := range c.drop {
 		if err := l.store.table.Delete(tx, l.key(p)); err != nil {
 			return err

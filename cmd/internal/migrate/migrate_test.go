@@ -242,10 +242,18 @@ func TestMigrateAccess(t *testing.T) {
 		t.Errorf("info %s", v.Realm().Info)
 	}
 	for _, want := range [][]string{
-		{"dropped", "[0].oauth2", "not known"}, {"dropped", "oidc_providers"}, {"changed", "counts as IPv4"}, {"changed", "joe in from everywhere"},
-		{"dropped", "[0].sources[3]", "oidc"}, {"dropped", "permissions[1]", "custom.fly"}, {"dropped", `"any"`}, {"dropped", "[0].grants[4]", "nothing is left"},
-		{"changed", "[0].grants[0]", "staff may call management"}, {"changed", "[0].grants[0]", "--role user/joe"},
-		{"changed", "[0].grants[1]", "anonymous may call management"}, {"changed", "[0].grants[2]", "all may call management"},
+		{"dropped", "[0].oauth2", "not known"},
+		{"dropped", "oidc_providers"},
+		{"changed", "counts as IPv4"},
+		{"changed", "joe in from everywhere"},
+		{"dropped", "[0].sources[3]", "oidc"},
+		{"dropped", "permissions[1]", "custom.fly"},
+		{"dropped", `"any"`},
+		{"dropped", "[0].grants[4]", "nothing is left"},
+		{"changed", "[0].grants[0]", "staff may call management"},
+		{"changed", "[0].grants[0]", "--role user/joe"},
+		{"changed", "[0].grants[1]", "anonymous may call management"},
+		{"changed", "[0].grants[2]", "all may call management"},
 	} {
 		if !noted(r, migrate.What(want[0]), want[1:]...) {
 			t.Errorf("no note %q", want)

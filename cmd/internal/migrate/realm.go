@@ -18,21 +18,21 @@ const control wamp.URI = directory.MasterAlias + ".internal"
 // realm converts one.
 func (c *converter) realm(path string, r *foreignRealm) {
 	uri := wamp.URI(r.URI)
-	switch {
-	case uri == "":
+	switch uri {
+	case "":
 		c.errorf(r.at, path+".uri", "missing")
 		return
-	case uri == control:
+	case control:
 		c.note(r.at, uri, path, Dropped, "the predecessor's own control realm")
 		return
-	case uri == directory.MasterAlias:
+	case directory.MasterAlias:
 		uri = directory.Master
 		c.note(r.at, uri, path+".uri", Changed, "the master realm is called %s; clients may go on calling it %s", uri, directory.MasterAlias)
 	}
 	d := directory.Document{URI: uri, Description: strict.Some(r.Description)}
 	if uri != directory.Master {
 		d.IsPrototype, d.IsSSORealm = strict.Some(r.IsPrototype), strict.Some(r.IsSSORealm)
-		d.PrototypeURI, d.SSORealmURI = orNull(r.PrototypeURI), orNull(r.SSORealmURI)
+		d.PrototypeURI, d.SSORealmURI = strict.NonZero(wamp.URI(r.PrototypeURI)), strict.NonZero(wamp.URI(r.SSORealmURI))
 		d.AllowConnections, d.SecurityEnabled = r.AllowConnections, r.SecurityEnabled
 	}
 	for name, ref := range map[string]string{"prototype_uri": r.PrototypeURI, "sso_realm_uri": r.SSORealmURI} {
@@ -56,13 +56,6 @@ func (c *converter) realm(path string, r *foreignRealm) {
 	d.Groups, d.Users, d.Sources, d.Grants = strict.Some(groups), strict.Some(users), strict.Some(sources), strict.Some(grants)
 	c.result.Documents = append(c.result.Documents, d)
 	c.note(0, uri, path, Taken, "%d groups, %d users, %d sources, %d grants", len(groups), len(users), len(sources), len(grants))
-}
-
-func orNull(uri string) strict.Field[wamp.URI] {
-	if uri == "" {
-		return strict.Null[wamp.URI]()
-	}
-	return strict.Some(wamp.URI(uri))
 }
 
 // foreignMethods are methods of the predecessor that a realm cannot just go on

@@ -43,9 +43,9 @@ func documents(cfg *config.Config) ([]directory.Document, error) {
 func document(r *config.Realm) (directory.Document, error) {
 	d := directory.Document{
 		URI: wamp.URI(r.URI), Manage: directory.Manage(r.Manage), Description: strict.Some(r.Description),
-		IsPrototype: strict.Some(r.IsPrototype), PrototypeURI: orNull[wamp.URI](r.PrototypeURI),
-		IsSSORealm: strict.Some(r.IsSSORealm), SSORealmURI: orNull[wamp.URI](r.SSORealmURI),
-		AllowConnections: optional(r.AllowConnections), SecurityEnabled: optional(r.SecurityEnabled),
+		IsPrototype: strict.Some(r.IsPrototype), PrototypeURI: strict.NonZero(wamp.URI(r.PrototypeURI)),
+		IsSSORealm: strict.Some(r.IsSSORealm), SSORealmURI: strict.NonZero(wamp.URI(r.SSORealmURI)),
+		AllowConnections: strict.FromPointer(r.AllowConnections), SecurityEnabled: strict.FromPointer(r.SecurityEnabled),
 		AuthMethods: strict.Null[[]string](), Info: strict.Null[json.RawMessage](),
 		DocumentSettings: settings(r),
 	}
@@ -95,8 +95,8 @@ func settings(r *config.Realm) directory.DocumentSettings {
 			MaxEvents: strict.Some(r.Retention.MaxEvents), MaxBytes: strict.Some(r.Retention.MaxBytes),
 			MaxSize: strict.Some(r.Retention.MaxSize), TTL: duration(r.Retention.TTL),
 		}),
-		TLS: strict.Null[directory.TLSDocument](), RouterKeyFile: orNull[string](r.RouterKeyFile),
-		Authorizer: orNull[wamp.URI](r.Authorizer), AuthorizerCache: duration(r.AuthorizerCache),
+		TLS: strict.Null[directory.TLSDocument](), RouterKeyFile: strict.NonZero(r.RouterKeyFile),
+		Authorizer: strict.NonZero(wamp.URI(r.Authorizer)), AuthorizerCache: duration(r.AuthorizerCache),
 	}
 	history := make([]directory.HistoryDocument, len(r.History))
 	for i, h := range r.History {
@@ -150,7 +150,7 @@ func userDocument(u *config.User) (directory.UserDocument, error) {
 	}
 	d := directory.UserDocument{
 		Username: u.Username, KDF: strict.Some(auth.KDF(u.KDF)), AuthorizedKeys: strict.Some(keys),
-		Groups: strict.Some(u.Groups), Aliases: strict.Some(u.Aliases), SSORealmURI: orNull[wamp.URI](u.SSORealmURI),
+		Groups: strict.Some(u.Groups), Aliases: strict.Some(u.Aliases), SSORealmURI: strict.NonZero(wamp.URI(u.SSORealmURI)),
 		Enabled: strict.Some(u.Enabled), Meta: meta,
 	}
 	if u.SSORealmURI != "" { // what is not said here is the SSO realm's business
@@ -174,20 +174,6 @@ func userDocument(u *config.User) (directory.UserDocument, error) {
 }
 
 func duration(d time.Duration) strict.Field[unit.Duration] { return strict.Some(unit.Duration(d)) }
-
-func optional(p *bool) strict.Field[bool] {
-	if p == nil {
-		return strict.Null[bool]()
-	}
-	return strict.Some(*p)
-}
-
-func orNull[T ~string](text string) strict.Field[T] {
-	if text == "" {
-		return strict.Null[T]()
-	}
-	return strict.Some(T(text))
-}
 
 // object is free data as JSON.
 func object(meta map[string]any) (strict.Field[json.RawMessage], error) {

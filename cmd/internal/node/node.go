@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -275,19 +276,26 @@ func (n *Node) openDirectory() (err error) {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(n.cfg.DataDir, seal.FileName)
-	_, err = n.directory.View(directory.Master)
-	if first := err != nil; first {
-		n.box, err = seal.Create(path)
-	} else {
-		n.box, err = seal.Open(path)
-	}
-	if err != nil {
+	if n.box, err = n.openBox(); err != nil {
 		return err
 	}
+	n.directory.Observe(n.forget)
 	n.book = book.New(n.directory)
 	n.tickets = ticket.New(n.book, n.box, n.book)
 	return n.bootstrap()
+}
+
+// openBox reads the node key, which the first start makes. One that a first start
+// left that did not come to its end is as good as any.
+func (n *Node) openBox() (*seal.Box, error) {
+	path := filepath.Join(n.cfg.DataDir, seal.FileName)
+	_, err := n.directory.View(directory.Master)
+	if first := err != nil; first {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return seal.Create(path)
+		}
+	}
+	return seal.Open(path)
 }
 
 func (n *Node) route() {
@@ -303,6 +311,7 @@ func (n *Node) route() {
 			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log, Audit: n.audit,
 		})
 		if err == nil {
+			n.directory.Observe(n.events())
 			err = n.history.Prune()
 		}
 		if err == nil {

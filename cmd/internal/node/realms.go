@@ -11,6 +11,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/directory"
+	"bondy/core/meta"
 	"bondy/core/mgmt"
 	"bondy/core/peer"
 	"bondy/core/realm"
@@ -51,6 +52,31 @@ func (n *Node) openHistory(realm wamp.URI, rule broker.HistoryRule) broker.Histo
 		return nil
 	}
 	return l
+}
+
+// forget drops the event history of realms that were deleted, before others of
+// their names open theirs.
+func (n *Node) forget(c *directory.Commit) {
+	for _, ch := range c.Changes {
+		if ch.Kind != directory.KindRealm || ch.Verb != directory.Deleted {
+			continue
+		}
+		if err := n.history.Forget(ch.Realm); err != nil {
+			n.log.Error("the event history of a deleted realm is still on the disk", slog.String("realm", string(ch.Realm)), slog.Any("err", err))
+		}
+	}
+}
+
+// events tells on topics what was changed.
+func (n *Node) events() func(*directory.Commit) {
+	counters, _ := n.router.Peers()
+	return admin.NewEvents(func(uri wamp.URI) *meta.Events {
+		r, err := n.router.Realm(uri)
+		if err != nil {
+			return nil
+		}
+		return r.Events
+	}, counters).Observe
 }
 
 // storeCredential stores what a login made of a user's password.

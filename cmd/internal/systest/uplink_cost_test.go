@@ -5,14 +5,12 @@ package systest_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	netrig "bondy/cmd/internal/systest/rig"
@@ -24,25 +22,6 @@ import (
 	"bondy/uplink"
 	"bondy/uplink/bridge"
 )
-
-// costs are measured where BONDY_COST is set: the figures are for people, and
-// nothing is asserted of them.
-func costs(t *testing.T) {
-	t.Helper()
-	if os.Getenv("BONDY_COST") == "" {
-		t.Skip("measures only where BONDY_COST is set")
-	}
-}
-
-// table logs rows, whose cells tabs part.
-func table(t *testing.T, rows ...string) {
-	t.Helper()
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = io.WriteString(w, strings.Join(rows, "\n")+"\n")
-	_ = w.Flush()
-	t.Logf("\n%s", &b)
-}
 
 // TestCostOfCalls compares what answers over the same link: UDP, a frame of a
 // link, and a bridged call.
@@ -238,13 +217,6 @@ func TestCostOfEvents(t *testing.T) {
 	bytes("burst", burst, func() { stream(s.edge, "com.example.up", up, burst, burst/2) })
 	bytes("10 s of silence", 1, func() { <-time.After(10 * time.Second) })
 	table(t, append([]string{"bytes of IP packets per event of 64 bytes\tedge to core\tcore to edge\tboth"}, rows...)...)
-}
-
-func closeSession(t *testing.T, c *client.Session) {
-	t.Helper()
-	if err := c.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
 }
 
 // processorTime is what the node's process has used, to a hundredth of a second.

@@ -352,4 +352,6 @@ func purge(tx *directory.Tx, v *directory.View, before time.Time) (n int, err er
 
 // EpochOf is whose epoch a changed row of kind KindTicket is, "" being the
 // realm's; false if it is a ticket.
-func EpochOf(c directory.Change) (name string, ok bool) { return strings.CutPrefix(c.Name, epochPrefix) }
+func EpochOf(c directory.Change) (name string, ok bool) {
+	return strings.CutPrefix(c.Name, epochPrefix)
+}
