@@ -10,6 +10,7 @@ import (
 	"bondy/core/meta"
 	"bondy/core/rbac"
 	"bondy/core/realm"
+	"bondy/core/ticket/book"
 	"bondy/core/wamp"
 )
 
@@ -232,8 +233,12 @@ func (r *Router) dismiss(c *directory.Commit, ch *directory.Change) {
 	var reason wamp.URI
 	var message string
 	ticket, spare := false, wamp.ID(0)
+	owner, epoch := book.EpochOf(*ch)
+	epoch = epoch && ch.Kind == directory.KindTicket && ch.Verb != directory.Deleted
 	switch {
-	case ch.Kind == directory.KindTicket && ch.Verb == directory.Deleted:
+	case epoch:
+		ticket, reason, message = true, closeTicket, "all tickets were revoked"
+	case ch.Kind == directory.KindTicket && ch.Verb == directory.Deleted: // also when it expired
 		ticket, reason, message = true, closeTicket, "the ticket was revoked"
 	case ch.Kind != directory.KindUser || ch.Verb == directory.Created:
 		return
@@ -258,6 +263,8 @@ func (r *Router) dismiss(c *directory.Commit, ch *directory.Change) {
 			switch {
 			case p == nil || s.ID() == spare && uri == c.Actor.Realm:
 				return false
+			case epoch:
+				return p.Ticket != "" && p.AuthRealm == ch.Realm && (owner == "" || p.Name == owner)
 			case ticket:
 				return p.Ticket == ch.Name && p.Ticket != ""
 			default: // of the realm itself, or of one that has its credentials there

@@ -111,7 +111,7 @@ func realmSecurity(*pflag.FlagSet) filler {
 }
 
 func realmExport(f *pflag.FlagSet) filler {
-	secrets := f.Bool("secrets", false, "with what passwords are checked against, and private keys: keep it as safe as these")
+	secrets := f.Bool("secrets", false, "with what passwords are checked against: keep it as safe as these")
 	return func(_ *cobra.Command, q *query, args []string) error {
 		q.add(args[0])
 		q.set("secrets", *secrets)

@@ -64,7 +64,7 @@ func topicsOf(c directory.Change) []wamp.URI {
 		words[directory.Created] = "created"
 	case directory.KindUser:
 		if c.Verb == directory.Updated && (slices.Contains(c.Fields, "password") || slices.Contains(c.Fields, "authorized_keys")) {
-			return []wamp.URI{"bondy.user.updated", credentialsChanged}
+			return []wamp.URI{"bondy.user.updated", "bondy.user.credentials_changed"}
 		}
 	case directory.KindGroup, directory.KindSource:
 	case directory.KindGrant:
@@ -83,8 +83,6 @@ func topicsOf(c directory.Change) []wamp.URI {
 	}
 	return []wamp.URI{wamp.URI("bondy." + kind + "." + words[c.Verb])}
 }
-
-const credentialsChanged wamp.URI = "bondy.user.credentials_changed"
 
 // arguments are the predecessor's.
 func arguments(topic wamp.URI, c directory.Change) []any {

@@ -99,8 +99,11 @@ func TestEventsOfAllChanges(t *testing.T) {
 		{"bondy.source.add", list{dict{"id": "s", "usernames": "all", "cidr": "10.0.0.0/8"}}, []string{"source.added realm1 s"}},
 		{"bondy.source.add", list{dict{"id": "s", "usernames": "all", "cidr": "11.0.0.0/8"}}, []string{"source.updated realm1 s"}},
 		{"bondy.source.delete", list{"s"}, []string{"source.deleted realm1 s"}},
-		{"bondy.grant.create", list{dict{"roles": "g", "permissions": list{"wamp.call"}, "resources": list{dict{"uri": "a"}, dict{"uri": "b"}}}},
-			[]string{"grant.created realm1 group/g", "grant.created realm1 group/g"}},
+		{
+			"bondy.grant.create",
+			list{dict{"roles": "g", "permissions": list{"wamp.call"}, "resources": list{dict{"uri": "a"}, dict{"uri": "b"}}}},
+			[]string{"grant.created realm1 group/g", "grant.created realm1 group/g"},
+		},
 		{"bondy.grant.create", list{dict{"roles": "g", "permissions": list{"wamp.publish"}, "uri": "a"}}, []string{"grant.updated realm1 group/g"}},
 		{"bondy.grant.revoke", list{dict{"roles": "g", "permissions": list{"wamp.call"}, "uri": "b"}}, []string{"grant.revoked realm1 group/g"}},
 		{"bondy.key.rotate", list{}, []string{"key.rotated realm1 "}},

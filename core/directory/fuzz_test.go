@@ -33,10 +33,10 @@ func FuzzLoad(f *testing.F) {
 	})
 	rows := log.Rows()
 	for i, r := range rows {
-		f.Add(uint16(i), r.Key, r.Value)                    //nolint:gosec // there are few
-		f.Add(uint16(i), r.Key, []byte(`{}`))               //nolint:gosec // there are few
-		f.Add(uint16(i), "com.r\x00x", r.Value)             //nolint:gosec // there are few
-		f.Add(uint16(i), r.Key, []byte(`{"of":"`+"0"+`"}`)) //nolint:gosec // there are few
+		f.Add(uint16(i), r.Key, r.Value)
+		f.Add(uint16(i), r.Key, []byte(`{}`))
+		f.Add(uint16(i), "com.r\x00x", r.Value)
+		f.Add(uint16(i), r.Key, []byte(`{"of":"`+"0"+`"}`))
 	}
 	f.Fuzz(func(t *testing.T, i uint16, key string, value []byte) {
 		log := new(directorytest.Log)

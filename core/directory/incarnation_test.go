@@ -166,6 +166,7 @@ func TestGroupThatHidesAnotherBeginsEmpty(t *testing.T) {
 		return errors.Join(tx.AddGroup("com.r", "staff", nil, nil), tx.Grant("com.r", groupRole("staff"), on, ps))
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		v := view(t, d, "com.r")
 		if allowed(t, v, user("joe"), "com.a") {
 			t.Error("joe is in the new group")

@@ -32,6 +32,7 @@ func TestPrototypeScalars(t *testing.T) {
 			tx.CreateRealm("sso", directory.Properties{IsSSORealm: true}))
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		for uri, want := range map[wamp.URI]struct {
 			secure, open bool
 			methods      []string
@@ -76,6 +77,7 @@ func TestPrototypeGrants(t *testing.T) {
 			grant(tx, "com.r", groupRole("all"), "com.all"), grant(tx, "com.r", groupRole("own"), "com.own"))
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		v := view(t, d, "com.r")
 		anonymous := rbac.Subject{Groups: []string{rbac.RoleAnonymous}}
 		for _, tc := range []struct {
@@ -146,6 +148,7 @@ func TestDeletedPrototypeGroupLeavesNothing(t *testing.T) {
 		return errors.Join(err, tx.DeleteGroup("proto", "staff"), tx.AddGroup("proto", "staff", nil, nil))
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		v := view(t, d, "com.r")
 		if u, err := v.FindUser("joe"); err != nil || len(u.Groups) > 0 {
 			t.Errorf("joe is %+v, %v", u, err)
@@ -190,5 +193,21 @@ func TestCirclesAreRefused(t *testing.T) {
 		if text := fails(t, d, directory.ErrInconsistency, change); text == "" {
 			t.Errorf("%s: no text", name)
 		}
+	}
+}
+
+func TestSSORealmInheritsNone(t *testing.T) {
+	d := directorytest.Open(t, &directorytest.Log{})
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		return errors.Join(
+			tx.CreateRealm("a.proto", directory.Properties{IsPrototype: true}),
+			tx.CreateRealm("a.sso", directory.Properties{IsSSORealm: true, PrototypeURI: "a.proto"}),
+		)
+	})
+	err := d.Update(directory.Actor{}, func(tx *directory.Tx) error {
+		return tx.UpdateRealm("a.proto", func(p *directory.Properties) error { p.SSORealmURI = "a.sso"; return nil })
+	})
+	if wamp.AsError(err).URI != directory.ErrInconsistency {
+		t.Errorf("an SSO realm that inherits itself: %v", err)
 	}
 }

@@ -275,8 +275,8 @@ func TestModel(t *testing.T) {
 				if rapid.Bool().Draw(t, "group") {
 					role = rbac.Role{Kind: rbac.RoleGroup, Name: rapid.SampledFrom([]string{"g1", "g2", "all", "anonymous"}).Draw(t, "role")}
 				}
-				on := rbac.Resource{URI: "com.a", Match: wamp.Match(rapid.IntRange(0, 1).Draw(t, "match"))} //nolint:gosec // 0 or 1
-				p := rbac.Permission(rapid.IntRange(0, 2).Draw(t, "permission"))                            //nolint:gosec // 0 to 2
+				on := rbac.Resource{URI: "com.a", Match: wamp.Match(rapid.IntRange(0, 1).Draw(t, "match"))}
+				p := rbac.Permission(rapid.IntRange(0, 2).Draw(t, "permission"))
 				at := fmt.Sprint(role, " ", on)
 				if rapid.Bool().Draw(t, "grant") {
 					if try(func(tx *directory.Tx) error { return tx.Grant(uri, role, on, rbac.Set(p)) }) {

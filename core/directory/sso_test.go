@@ -64,6 +64,7 @@ func login(t *testing.T, d *directory.Directory, uri wamp.URI, name, password st
 func TestSameSignOn(t *testing.T) {
 	log, d := signOn(t)
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		for _, as := range []struct {
 			realm wamp.URI
 			name  string
@@ -155,6 +156,7 @@ func TestAuthRealmIsTheUsers(t *testing.T) {
 	log, d := signOn(t)
 	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.AddUser("app", directory.UserSpec{Name: "ann"}) })
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		local, _ := view(t, d, "app").User("ann")
 		there, _ := view(t, d, "sso").User("ann")
 		linked, _ := view(t, d, "app").User("joe")
@@ -200,6 +202,7 @@ func TestSSOUserCreatedAgainIsAnother(t *testing.T) {
 			tx.AddUser("sso", directory.UserSpec{Name: "joe", Keys: []ed25519.PublicKey{key("z")}, Aliases: []string{"jz"}}))
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		v := view(t, d, "app")
 		if u, _ := v.User("joe"); !u.Disabled || len(u.Keys) > 0 {
 			t.Errorf("the new joe of the SSO realm is %+v", u)

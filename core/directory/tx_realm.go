@@ -155,6 +155,11 @@ func (s *Snapshot) checkRealm(uri wamp.URI) error {
 		if o.realm.PrototypeURI == uri {
 			prototypeOf = append(prototypeOf, string(other))
 		}
+		if o.realm.IsSSORealm && (other == uri || o.realm.PrototypeURI == uri) {
+			if v, err := s.View(other); err == nil && v.Effective().SSORealmURI != "" {
+				return inconsistent("the SSO realm %q would inherit an SSO realm of its own from %q", other, o.realm.PrototypeURI)
+			}
+		}
 		if o.realm.SSORealmURI == uri {
 			ssoOf = append(ssoOf, string(other))
 		}

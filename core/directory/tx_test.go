@@ -224,6 +224,7 @@ func TestOddNames(t *testing.T) {
 		return nil
 	})
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		v := view(t, d, "com.r")
 		if v.UserCount() != len(odd)+1 {
 			t.Errorf("there are %d users", v.UserCount())
@@ -262,6 +263,7 @@ func TestWhatIsSaidSurvives(t *testing.T) {
 	})
 	now := d
 	both(t, log, d, func(t *testing.T, d *directory.Directory) {
+		t.Helper()
 		u, err := view(t, d, "com.r").FindUser("joe")
 		if err != nil || !contains(string(u.Meta), "12345678901234567890") {
 			t.Errorf("meta is %s, %v", u.Meta, err)

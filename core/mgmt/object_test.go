@@ -27,7 +27,7 @@ func TestObjects(t *testing.T) {
 		"bondy.error.missing_required_value: off is missing":                 func(o mgmt.Object) { o.Need("off") },
 		"bondy.error.missing_required_value: none is missing":                func(o mgmt.Object) { o.Need("none") },
 		"bondy.error.invalid_datatype: name must be a boolean, got a string": func(o mgmt.Object) { o.Key("name").Bool() },
-		"bondy.error.invalid_datatype: opts.n must be a string, got 1":       func(o mgmt.Object) { o.Key("opts").Object("n").Key("n").String() },
+		"bondy.error.invalid_datatype: opts.n must be a dict, got 1":         func(o mgmt.Object) { o.Key("opts").Object("n").Key("n").Dict() },
 		"bondy.error.invalid_datatype: on[1] must be a dict, got a string":   func(o mgmt.Object) { o.Key("on").Members()[1].Dict() },
 		"bondy.error.missing_required_value: on[0].match is missing":         func(o mgmt.Object) { o.Key("on").Members()[0].Object("uri", "match").Need("match") },
 		"bondy.error.invalid_value: opts.n is unknown: there are m, o":       func(o mgmt.Object) { o.Key("opts").Object("m", "o") },

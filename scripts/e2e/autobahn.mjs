@@ -23,13 +23,27 @@ function serializer(name, wire) {
   };
 }
 
+// signer is the key pair of a hex seed, as the library has one.
+function signer(seed) {
+  return autobahn.nacl.sign.keyPair.fromSeed(Buffer.from(seed, 'hex'));
+}
+
 function answer({ secret }) {
   return (_session, method, extra) => {
     if (method === 'ticket') return secret;
+    if (method === 'cryptosign') return autobahn.auth_cryptosign.sign_challenge(signer(secret), extra);
     const { challenge, salt, iterations, keylen } = extra;
     const key = salt ? autobahn.auth_cra.derive_key(secret, salt, iterations, keylen) : secret;
     return autobahn.auth_cra.sign(key, challenge);
   };
+}
+
+// transport is what a URL leads to. Over RawSocket the library speaks JSON alone,
+// and shows no message that it refused.
+function transport(url, name, wire) {
+  const { protocol, hostname, port } = new URL(url);
+  if (protocol !== 'tcp:') return { url, serializers: [serializer(name, wire)] };
+  return { transports: [{ type: 'rawsocket', host: hostname, port: Number(port) }] };
 }
 
 // payload undoes the habit of unwrapping a result of a single value.
@@ -47,12 +61,11 @@ export async function connect({ url, realm, serializer: name, login }) {
   });
   const wire = tap();
   const connection = new autobahn.Connection({
-    url,
+    ...transport(url, name, wire),
     realm,
-    serializers: [serializer(name, wire)],
     on_user_error: () => {}, // what handlers throw is an answer
     on_internal_error: () => {}, // it ends the session
-    ...(login && { authid: login.authid, authmethods: [login.method], onchallenge: answer(login) }),
+    ...(login && { authid: login.authid, authmethods: [login.method], authextra: login.extra, onchallenge: answer(login) }),
   });
   const [session, welcome] = await new Promise((resolve, reject) => {
     connection.onopen = (...joined) => resolve(joined);
@@ -76,6 +89,7 @@ export async function connect({ url, realm, serializer: name, login }) {
     id: session.id,
     welcome,
     closed,
+    farewell: () => wire.goodbye,
 
     call(procedure, { args, kwargs } = {}, options = {}, onProgress = undefined) {
       const call = session.call(procedure, args, kwargs, { ...options, ...(onProgress && { receive_progress: true }) });

@@ -2,9 +2,10 @@
 //
 // A payload is {args, kwargs}, both optional where one is sent and both there
 // where one arrives. connect takes {url, realm, serializer, login}: login is
-// {method, authid, secret}. It returns
+// {method, authid, secret, extra}, where extra is HELLO.Details.authextra. It returns
 //
 //   id, welcome, closed        the session, WELCOME.Details, a promise of the end
+//   farewell()                 the reason of GOODBYE, once it came
 //   call(procedure, payload, options, onProgress) -> {result, cancel(mode)}
 //   callInPieces(procedure, payload) -> {result, send(payload, last)}, if the library has it
 //   register(procedure, handler, options) -> {unregister()}

@@ -1,8 +1,11 @@
 // Runs every check with every pairing of libraries and serializers against the
-// router at --url, and writes a line {"name", "error", "skipped"} for each, with
-// the name alone when it passed. Exits with 0 once all have run.
-import { parseArgs } from 'node:util';
+// router at --url, and at --tcp for RawSocket, and writes a line {"name", "error",
+// "skipped"} for each, with the name alone when it passed. It administers the
+// router with the command --bondy and its --config. Exits with 0 once all have run.
+import { execFile } from 'node:child_process';
+import { parseArgs, promisify } from 'node:util';
 
+import { access } from './access.mjs';
 import { libraries, serializers } from './clients.mjs';
 import { login } from './login.mjs';
 import { meta } from './meta.mjs';
@@ -14,6 +17,9 @@ const limit = 10_000; // milliseconds that a check may take
 const { values: flags } = parseArgs({
   options: {
     url: { type: 'string' },
+    tcp: { type: 'string' },
+    bondy: { type: 'string' },
+    config: { type: 'string' },
     realm: { type: 'string', default: 'realm1' },
     only: { type: 'string', default: '' }, // a part of the names of checks
   },
@@ -25,13 +31,20 @@ function* kinds() {
   }
 }
 
-const label = ({ library, serializer }) => `${library}-${serializer}`;
+// raw is the one kind of client here that can do without WebSocket.
+const raw = { library: 'autobahn', serializer: 'json', transport: 'rawsocket' };
+
+const label = ({ library, serializer, transport }) => [library, serializer, transport].filter(Boolean).join('-');
 
 function* checks() {
-  for (const one of kinds()) {
-    for (const [name, run] of Object.entries(login)) {
-      yield { name: `login/${label(one)}/${name}`, run, one };
+  for (const one of [...kinds(), raw]) {
+    for (const [group, all] of Object.entries({ login, access })) {
+      for (const [name, run] of Object.entries(all)) {
+        yield { name: `${group}/${label(one)}/${name}`, run, one };
+      }
     }
+  }
+  for (const one of kinds()) {
     for (const other of kinds()) {
       for (const [group, all] of Object.entries({ rpc, pubsub, meta })) {
         for (const [name, run] of Object.entries(all)) {
@@ -40,6 +53,13 @@ function* checks() {
       }
     }
   }
+}
+
+// admin runs a command of the operator's, with input, and returns its output.
+async function admin(args, input = '') {
+  const running = promisify(execFile)(flags.bondy, [...args, '--config', flags.config]);
+  running.child.stdin.end(input);
+  return (await running).stdout;
 }
 
 function gate() {
@@ -58,7 +78,8 @@ let checked = 0;
 function harness(one, other) {
   const clients = [];
   const connect = async (kind, options) => {
-    const { url, realm } = flags;
+    const { realm } = flags;
+    const url = kind.transport === 'rawsocket' ? flags.tcp : flags.url;
     const client = await libraries[kind.library]({ url, realm, serializer: kind.serializer, ...options });
     clients.push(client);
     return client;
@@ -66,6 +87,10 @@ function harness(one, other) {
   checked += 1;
   return {
     uri: `com.example.check${checked}`,
+    number: checked,
+    library: one.library,
+    hears: one.transport !== 'rawsocket', // whether it can show what ABORT and GOODBYE say
+    admin,
     gate,
     skip(reason) {
       throw new Skipped(reason);

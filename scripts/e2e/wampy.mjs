@@ -3,6 +3,7 @@ import { Wampy } from 'wampy';
 import { CborSerializer } from 'wampy/CborSerializer.js';
 import { JsonSerializer } from 'wampy/JsonSerializer.js';
 import { MsgpackSerializer } from 'wampy/MsgpackSerializer.js';
+import { sign as signature } from 'wampy/cryptosign.js';
 import { sign } from 'wampy/wampcra.js';
 import WebSocket from 'ws';
 
@@ -36,13 +37,20 @@ const outgoing = ({ args, kwargs }) =>
 
 const failure = (e) => (e.errorUri ? new Failure(e.errorUri, plain(e.argsList), plain(e.argsDict)) : e);
 
-function credentials({ authid, method, secret }) {
-  const ticket = () => secret;
+// plugins answer the challenges.
+const plugins = {
+  ticket: (secret) => () => secret,
+  wampcra: sign,
+  cryptosign: signature,
+};
+
+function credentials({ authid, method, secret, extra }) {
   return {
     authid,
     authmethods: [method],
+    authextra: extra,
     authMode: 'auto',
-    authPlugins: { [method]: method === 'ticket' ? ticket : sign(secret) },
+    authPlugins: { [method]: (plugins[method] ?? plugins.ticket)(secret) },
   };
 }
 
@@ -73,6 +81,7 @@ export async function connect({ url, realm, serializer: name, login }) {
     id: Number(client.getSessionId()),
     welcome,
     closed,
+    farewell: () => wire.goodbye,
 
     call(procedure, payload = {}, options = {}, onProgress = undefined) {
       const callback = onProgress && { progress_callback: (r) => onProgress(incoming(r)) };

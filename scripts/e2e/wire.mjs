@@ -9,16 +9,19 @@ export class Failure extends Error {
 }
 
 const ABORT = 3;
+const GOODBYE = 6;
 
 // tap sees each message that comes, beside the library: it keeps what ABORT
-// says, which the libraries hide once a session is open.
+// says, which the libraries hide once a session is open, and why GOODBYE ends it.
 export function tap() {
   const seen = {
     abort: undefined,
+    goodbye: undefined,
 
     incoming(msg) {
       const [type, details, reason] = msg;
       if (type === ABORT) seen.abort = new Failure(reason, [details.message]);
+      if (type === GOODBYE) seen.goodbye = reason;
       return msg;
     },
   };

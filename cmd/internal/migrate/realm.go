@@ -18,14 +18,14 @@ const control wamp.URI = directory.MasterAlias + ".internal"
 // realm converts one.
 func (c *converter) realm(path string, r *foreignRealm) {
 	uri := wamp.URI(r.URI)
-	switch uri {
+	switch r.URI {
 	case "":
 		c.errorf(r.at, path+".uri", "missing")
 		return
-	case control:
+	case string(control):
 		c.note(r.at, uri, path, Dropped, "the predecessor's own control realm")
 		return
-	case directory.MasterAlias:
+	case string(directory.MasterAlias):
 		uri = directory.Master
 		c.note(r.at, uri, path+".uri", Changed, "the master realm is called %s; clients may go on calling it %s", uri, directory.MasterAlias)
 	}

@@ -35,7 +35,9 @@ func (n *Node) configure(c *realm.Config, p *directory.Properties) {
 	users := c.Auth.Directory
 	login, ok, err := n.logins.config(uri, p, c.Auth.Sources)
 	if err != nil || !ok {
-		n.log.Warn("nobody can log in to a realm", slog.String("realm", string(uri)), slog.Any("err", err))
+		if !c.RefuseConnections {
+			n.log.Warn("nobody can log in to a realm: none of its authmethods can work", slog.String("realm", string(uri)), slog.Any("err", err))
+		}
 		c.RefuseConnections, login = true, auth.Config{SecurityDisabled: c.Auth.SecurityDisabled}
 	}
 	c.Auth = login

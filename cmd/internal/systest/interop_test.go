@@ -22,10 +22,21 @@ log = { format = "json" }
 address = "127.0.0.1:0"
 services = ["websocket", "longpoll"]
 
+[[listener]]
+address = "127.0.0.1:0"
+services = ["rawsocket"]
+
 [[realm]]
 uri = "realm1"
+authmethods = ["anonymous", "cryptosign", "ticket", "wampcra", "wamp-scram"]
 groups = [{ name = "user" }]
-users = [{ username = "joe", password = "joe-secret", groups = ["user"] }]
+users = [
+  { username = "joe", password = "joe-secret", groups = ["user"] },
+  { username = "jos\u00e9", password = "contrase\u00f1a \u2713", groups = ["user"] },
+  { username = "susan", password = "susan-secret", kdf = "argon2id13", groups = ["user"] },
+  { username = "sam", password = "sam-secret", kdf = "pbkdf2", groups = ["user"] },
+  { username = "carol", authorized_keys = ["d04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737"], groups = ["user"] },
+]
 
 [[realm.grants]]
 roles = ["all"]
@@ -39,6 +50,16 @@ permissions = ["wamp.call"]
 uri = "wamp.session.kill"
 
 [[realm.grants]]
+roles = ["user"]
+permissions = ["wamp.call"]
+uri = "bondy.ticket.issue"
+
+[[realm.grants]]
+roles = ["user"]
+permissions = ["bondy.issue"]
+uri = "bondy.ticket.scope.local"
+
+[[realm.grants]]
 roles = ["all"]
 permissions = ["wamp.call"]
 uri = "wamp.registration.remove_callee"
@@ -46,6 +67,10 @@ uri = "wamp.registration.remove_callee"
 [[realm.history]]
 uri = "com.example.history"
 match = "prefix"
+
+[[realm]]
+uri = "com.example.access"
+authmethods = ["ticket", "wampcra"]
 `
 
 // verdict is a line that the scripts write for each check.
@@ -66,13 +91,13 @@ func (v verdict) report(t *testing.T) {
 // TestInterop runs the clients from npm against the router: each library and
 // serializer with each.
 func TestInterop(t *testing.T) {
-	n := serveInterop(t)
-	runChecks(t, n, npmScript(t, "interop.mjs", "--url", n.urls["websocket"]))
+	n, file := serveInterop(t)
+	runChecks(t, n, npmScript(t, "interop.mjs", "--url", n.urls["websocket"], "--tcp", n.urls["rawsocket"], "--bondy", bondy(), "--config", file))
 }
 
 // TestLongPoll runs autobahn-js over long-poll.
 func TestLongPoll(t *testing.T) {
-	n := serveInterop(t)
+	n, _ := serveInterop(t)
 	runChecks(t, n, npmScript(t, "longpoll.mjs", "--longpoll", n.urls["longpoll"], "--url", n.urls["websocket"]))
 }
 
@@ -103,7 +128,7 @@ func runChecks(t *testing.T, n *served, cmd *exec.Cmd) {
 
 // TestGoodbye stops the router while the clients from npm are connected.
 func TestGoodbye(t *testing.T) {
-	n := serveInterop(t)
+	n, _ := serveInterop(t)
 	clients, err := start(npmScript(t, "goodbye.mjs", "--url", n.urls["websocket"]))
 	if err != nil {
 		t.Fatal(err)
@@ -127,12 +152,12 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// serveInterop runs a router with the realm that the scripts join; it is killed
-// after the test unless it was stopped before.
-func serveInterop(t *testing.T) *served {
+// serveInterop runs a router with the realms that the scripts join, of a file;
+// it is killed after the test unless it was stopped before.
+func serveInterop(t *testing.T) (n *served, file string) {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "bondy.toml")
+	file = filepath.Join(dir, "bondy.toml")
 	if err := os.WriteFile(file, []byte(interopConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +166,7 @@ func serveInterop(t *testing.T) *served {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.kill)
-	return n
+	return n, file
 }
 
 // npmScript prepares a run of one of the scripts. What is missing for it skips the
