@@ -33,7 +33,7 @@ race: ## run the tests with the race detector, in random order
 fuzz: ## run each fuzz target for FUZZTIME (60s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh $(PKG)
 
-e2e: build ## run the binary with real clients; needs node and npm
+e2e: build ## run the binary with real clients; needs node, npm and python3
 	@scripts/e2e.sh
 
 probe: build ## check the protocol with ../shared/probe, or its ARGS="-run longpoll"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs bin/bondy with real clients and over emulated networks: the tests under
-# cmd/internal/systest, and for them the npm packages of scripts/e2e. What
-# cannot run here is said; where CI is set it is an error.
+# cmd/internal/systest, and for them the npm packages of scripts/e2e. Those of
+# scripts/e2e/python the tests install in build/ themselves. What cannot run here
+# is said; where CI is set it is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

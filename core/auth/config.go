@@ -67,8 +67,9 @@ type Config struct {
 	Caller  Caller
 	// Upgrade stores a Credential for a user who just logged in with the
 	// method password and of whose password something weaker is stored; may
-	// be nil. It is called during the login, by many at once.
-	Upgrade func(ctx context.Context, user string, c *Credential)
+	// be nil. It is called during the login, by many at once. The user is as it
+	// was when the password was checked: since then it may have got another one.
+	Upgrade func(ctx context.Context, u User, c *Credential)
 	// Gate bounds expensive computations, best over all realms of a node;
 	// nil gives this realm its own.
 	Gate *Gate

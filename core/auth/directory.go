@@ -88,7 +88,7 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 // have taken its time to answer.
 func (p *people) unchanged(u *User) bool {
 	now, ok := p.dir.User(u.Name)
-	return ok && !now.Disabled && now.same(u)
+	return ok && !now.Disabled && now.Same(u)
 }
 
 // owner is the name of the one user who has a public key, or the key in hex:

@@ -37,7 +37,7 @@ type password struct {
 	name    string
 	dir     finder
 	vault   *vault
-	upgrade func(ctx context.Context, user string, c *Credential)
+	upgrade func(ctx context.Context, u User, c *Credential)
 	// renewed has what upgrade was told of, by user, who may stay as it is here.
 	renewed *sync.Map
 	tickets Tickets // nil for none
@@ -105,5 +105,5 @@ func (m password) renew(ctx context.Context, c *candidate, p params, text string
 		m.renewed.Delete(c.identity.AuthID)
 		return
 	}
-	m.upgrade(ctx, c.identity.AuthID, fresh)
+	m.upgrade(ctx, *c.user, fresh)
 }

@@ -87,7 +87,7 @@ func TestPasswordsOfAnyScript(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	upgraded := make(map[string]*auth.Credential)
 	cfg := scramConfig(t)
-	cfg.Upgrade = func(_ context.Context, user string, c *auth.Credential) { upgraded[user] = c }
+	cfg.Upgrade = func(_ context.Context, u auth.User, c *auth.Credential) { upgraded[u.Name] = c }
 	verifier, err := auth.NewVerifier(make([]byte, auth.KeySize), "veri", "s3cret-veri")
 	if err != nil {
 		t.Fatal(err)

@@ -17,4 +17,7 @@ type Principal struct {
 	// Ticket is the id of the signed ticket that the client logged in with; empty
 	// for other credentials.
 	Ticket string
+	// Trusted says that a source of the realm let the client in by its address and
+	// nothing was proven: for other realms with the same AuthRealm that is no login.
+	Trusted bool
 }

@@ -15,5 +15,9 @@ func (t trust) begin(ctx context.Context, req *Request) (*Identity, *Exchange, e
 		return nil, nil, err
 	}
 	id, err := c.admit(true)
-	return id, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	id.Principal.Trusted = true
+	return id, nil, nil
 }

@@ -71,8 +71,8 @@ func lacksKeys(u *User) string {
 
 func lacksNothing(*User) string { return "" }
 
-// same tells whether two are one user with the same credentials.
-func (u *User) same(o *User) bool {
+// Same tells whether two are one user with the same credentials.
+func (u *User) Same(o *User) bool {
 	return u.AuthRealm == o.AuthRealm && u.Incarnation == o.Incarnation && u.Password == o.Password &&
 		bytes.Equal(u.Verifier, o.Verifier) && u.Credential.same(o.Credential) &&
 		slices.EqualFunc(u.Keys, o.Keys, func(a, b ed25519.PublicKey) bool { return a.Equal(b) })

@@ -208,7 +208,7 @@ func TestDocumentPasswords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.Rehash("a.b", "joe", c) })
+	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.Rehash("a.b", loginOf(t, d, "a.b", "joe"), c) })
 	if changes := user(`, "password": "one"`); len(changes) != 0 || password().Credential == nil {
 		t.Errorf("after a login made it stronger the same password changes %+v", changes)
 	}
@@ -330,7 +330,7 @@ func TestMergeFollowsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.Rehash("a.b", "joe", c) })
+	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.Rehash("a.b", loginOf(t, d, "a.b", "joe"), c) })
 	merge(t, d, managed("a.b", "file", definition))
 	if u, _ := viewOf(t, d, "a.b").FindUser("joe"); u.Password.Credential == nil {
 		t.Error("the stronger form of the same password is gone")

@@ -303,14 +303,22 @@ func (tx *Tx) setPassword(d *state, name string, p *Password) error {
 	return nil
 }
 
-// Rehash puts a stronger form of the same password in place; nobody is told. It
-// does nothing to a user whose password is another one by now.
-func (tx *Tx) Rehash(realm wamp.URI, name string, c *auth.Credential) error {
+// Rehash puts a stronger form of the same password in place; nobody is told. of is
+// whose password it is, as that was found: if the user is gone by now or has other
+// credentials, Rehash does nothing.
+func (tx *Tx) Rehash(realm wamp.URI, of auth.User, c *auth.Credential) error {
+	v, err := tx.View(realm)
+	if err != nil {
+		return err
+	}
+	if now, ok := v.User(of.Name); !ok || !now.Same(&of) {
+		return nil
+	}
 	d, err := tx.draft(realm)
 	if err != nil {
 		return err
 	}
-	u, err := tx.user(d, name)
+	u, err := tx.user(d, of.Name)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,8 @@ type Options struct {
 	// Lifetime is cut to what the Policy allows; 0 is all of that.
 	Lifetime time.Duration
 	// Local asks for a ticket that is good in this realm alone, also for a user
-	// whose credentials are in an SSO realm.
+	// whose credentials are in an SSO realm. Who was trusted gets no other: the SSO
+	// realm has seen no credential.
 	Local bool
 	// ClientTicket is the ticket of a client on whose behalf the session asks,
 	// ClientID its name, which is enough.

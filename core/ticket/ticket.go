@@ -251,7 +251,7 @@ func belongs(realm wamp.URI, u auth.User, p *auth.Principal) bool {
 func (a *Authority) scope(req *Request) (Scope, error) {
 	o := &req.Options
 	s := Scope{Realm: req.Realm, ClientID: o.ClientID, DeviceID: o.DeviceID}
-	if !o.Local && req.Holder.AuthRealm != req.Realm {
+	if !o.Local && !req.Holder.Trusted && req.Holder.AuthRealm != req.Realm {
 		s.Realm = ""
 	}
 	if o.ClientTicket != "" {

@@ -23,13 +23,18 @@ async function admitted(t, login, want = {}) {
   return client;
 }
 
-// disabled makes a user who may not log in; each check has another one, because
-// the router slows down who fails often.
-async function disabled(t, ...flags) {
-  const name = `gone${t.number}`;
-  await t.admin(['user', 'add', name, '--realm', 'realm1', '--group', 'user', '--disabled', ...flags], 'gone-secret');
+// person makes a user who has the flags; each check that fails to log in has users
+// of its own, because the router slows down who fails often.
+async function person(t, kind, ...flags) {
+  const name = `${kind}${t.number}`;
+  await t.admin(['user', 'add', name, '--realm', 'realm1', '--group', 'user', ...flags], 'gone-secret');
   return name;
 }
+
+const disabled = (t, ...flags) => person(t, 'gone', '--disabled', ...flags);
+
+// keyed makes a user who has a key alone.
+const keyed = (t) => person(t, 'keyed', '--key', signing('', '44'.repeat(32)).extra.pubkey);
 
 // wrong checks that a wrong secret, an unknown and a disabled user, and a user that
 // has no such credential, are refused in the same words.
@@ -49,7 +54,7 @@ const wrongSecret = async (t, method) => wrong(t, [
   { method, authid: 'joe', secret: 'wrong' },
   { method, authid: `nobody${t.number}`, secret: 'joe-secret' },
   { method, authid: await disabled(t, '--password-stdin'), secret: 'gone-secret' },
-  { method, authid: 'carol', secret: 'joe-secret' },
+  { method, authid: await keyed(t), secret: 'joe-secret' },
 ]);
 
 // ticket has the router issue a ticket to joe.
@@ -85,7 +90,7 @@ export const login = {
     await wrong(t, [
       { method: 'ticket', authid: 'joe', secret: [head, forged, signature].join('.') },
       { method: 'ticket', authid: 'joe', secret: [none, body, ''].join('.') },
-      { method: 'ticket', authid: 'carol', secret: [head, body, signature].join('.') },
+      { method: 'ticket', authid: await keyed(t), secret: [head, body, signature].join('.') },
       { method: 'ticket', authid: `nobody${t.number}`, secret: [head, body, signature].join('.') },
     ]);
   },

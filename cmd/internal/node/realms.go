@@ -82,9 +82,9 @@ func (n *Node) events() func(*directory.Commit) {
 }
 
 // storeCredential stores what a login made of a user's password.
-func (n *Node) storeCredential(realm wamp.URI) func(context.Context, string, *auth.Credential) {
-	return func(_ context.Context, user string, c *auth.Credential) {
-		err := n.directory.Update(directory.Actor{}, func(tx *directory.Tx) error { return tx.Rehash(realm, user, c) })
+func (n *Node) storeCredential(realm wamp.URI) func(context.Context, auth.User, *auth.Credential) {
+	return func(_ context.Context, u auth.User, c *auth.Credential) {
+		err := n.directory.Update(directory.Actor{}, func(tx *directory.Tx) error { return tx.Rehash(realm, u, c) })
 		if err != nil {
 			n.log.Warn("a credential was not stored", slog.String("realm", string(realm)), slog.Any("err", err))
 		}

@@ -271,7 +271,9 @@ func TestRevokedTicketEndsSession(t *testing.T) {
 		}
 		return v.(dict)
 	}
-	with := func(user string, ticket dict) client.Authenticator { return client.Ticket(user, ticket["ticket"].(string)) }
+	with := func(user string, ticket dict) client.Authenticator {
+		return client.Ticket(user, ticket["ticket"].(string))
+	}
 	one, two, others := issue(joe), issue(joe), issue(ann)
 	first, second, hers := d.join("app", with("joe", one)), d.join("app", with("joe", two)), d.join("app", with("ann", others))
 	d.ends("ticket revoked", "bondy.ticket.revoked", func() { d.do("bondy.ticket.revoke", "app", one["id"]) }, first)
