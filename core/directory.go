@@ -96,7 +96,8 @@ func (r *Router) config(v *directory.View) realm.Config {
 func access(v *directory.View, p *directory.Properties) rbac.Config {
 	return rbac.Config{
 		SecurityDisabled: !*p.SecurityEnabled, Directory: v,
-		Dynamic: rbac.Dynamic{Procedure: p.Login.Authorizer, TTL: p.Login.AuthorizerCache},
+		Dynamic:  rbac.Dynamic{Procedure: p.Login.Authorizer, TTL: p.Login.AuthorizerCache},
+		Deciders: p.Login.Deciders(),
 	}
 }
 

@@ -37,7 +37,24 @@ func listen(ctx context.Context, cfg Config) (net.Listener, error) {
 		_ = ln.Close() // the first error says more
 		return nil, fmt.Errorf("listener %s: %w", cfg.Address, err)
 	}
+	if cfg.SocketMode&0o077 == 0 {
+		return ownerOnly{ln}, nil
+	}
 	return ln, nil
+}
+
+// ownerOnly accepts connections of the user who runs the process, and of root,
+// alone: whoever got at a socket that only its owner may open.
+type ownerOnly struct{ net.Listener }
+
+func (l ownerOnly) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil || ours(c) {
+			return c, err
+		}
+		_ = c.Close() // there is nothing to tell a stranger
+	}
 }
 
 // removeStale removes the socket that a process which is gone has left.

@@ -41,6 +41,7 @@ type Listener struct {
 	shared   *pipe.Shared
 	conns    *connSet[*pipe.Pipe]
 	polls    *connSet[*longpoll.Conn]
+	known    certified
 	arrivals arrivals
 	proxies  web.Proxies        // of HTTP, that are believed
 	onClose  func(*pipe.Pipe)   // takes a connection out of conns
@@ -295,8 +296,8 @@ type conn interface {
 func (l *Listener) session(ctx context.Context, c conn) {
 	l.counters.sessions.Add(1)
 	l.serving.Add(1)
-	if ctx.Err() != nil {
-		c.Close() // Run has closed the others
+	if ctx.Err() != nil || !l.believed(c) {
+		c.Close() // Run and Recheck have closed the others
 	}
 	l.handler(ctx, c, l.ended)
 }
@@ -308,6 +309,7 @@ func (l *Listener) over(c session.Conn) {
 	if c, ok := c.(*longpoll.Conn); ok {
 		l.polls.remove(c, c.Remote)
 	}
+	l.known.remove(c)
 	l.counters.sessions.Add(-1)
 	l.serving.Done()
 }

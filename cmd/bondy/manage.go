@@ -81,6 +81,8 @@ type verb struct {
 	table func(printer, detail)
 	// document says that the result is for machines, JSON in any case.
 	document bool
+	// note is what to say on standard error of an answer; nil or "" for nothing.
+	note func(*answer) string
 	// global says that the command is not about what is in a realm.
 	global bool
 }
@@ -146,6 +148,13 @@ func (v verb) one(cmd *cobra.Command, r *realmCommand, q *query) error {
 	if len(a.args) > 0 {
 		if err := unmarshal(a.args[0], &result); err != nil {
 			return err
+		}
+	}
+	if v.note != nil {
+		if text := v.note(a); text != "" {
+			if _, err := fmt.Fprintln(cmd.ErrOrStderr(), text); err != nil {
+				return err
+			}
 		}
 	}
 	thing, isThing := result.(map[string]any)

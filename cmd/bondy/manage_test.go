@@ -408,3 +408,15 @@ func TestSessionFilters(t *testing.T) {
 		}
 	}
 }
+
+// The first source of a realm shuts others out, which is said where no script reads
+// it as the answer.
+func TestFirstSource(t *testing.T) {
+	s := newSocket(t)
+	for answer, noted := range map[string]bool{`{"args":[{"id":"a"}],"kwargs":{"first":true}}`: true, `{"args":[{"id":"a"}],"kwargs":{"first":false}}`: false} {
+		o := s.run(t.Context(), nil, []string{answer}, "source", "add", "--subject", "joe")
+		if o.failure != nil || strings.Contains(o.err, "first source") != noted || strings.Contains(o.out, "note") {
+			t.Errorf("%v, %q, %q", o.failure, o.out, o.err)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func (d *deployment) apply(cmd *cobra.Command, q *query) error {
 		if d.yes {
 			p.table(line)
 		}
-		if p.Applied {
+		if p.Applied && len(p.Changes) > 0 {
 			line("applied")
 		}
 	})

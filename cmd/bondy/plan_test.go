@@ -84,6 +84,10 @@ func TestPlanAndApply(t *testing.T) {
 	if o.failure != nil || !sameJSON(t, `{"args":[`+o.out+`]}`, applied) {
 		t.Errorf("apply printed, with %v,\n%s", o.failure, o.out)
 	}
+	o = s.run(t.Context(), nil, []string{`{"args":[{"changes":[],"applied":true}]}`}, "realm", "apply", dir, "--yes")
+	if o.failure != nil || o.out != "nothing to change\n" {
+		t.Errorf("apply printed, with %v,\n%s", o.failure, o.out)
+	}
 	o = s.run(t.Context(), strings.NewReader("y\n"), []string{planned, applied}, "realm", "apply", dir)
 	if o.status != 2 || !strings.Contains(o.failure.Error(), "--yes") || len(o.calls) > 0 {
 		t.Errorf("without a terminal apply called %q, %v", o.calls, o.failure)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -16,6 +17,7 @@ import (
 type adminSecret struct {
 	file, data string
 	stderr     io.Writer
+	log        *slog.Logger
 }
 
 func (s *adminSecret) deliver(user, secret string) error {
@@ -31,19 +33,26 @@ The administrator of this node, shown this once:
 `, user, secret)
 		return err
 	}
-	if s.file != "" {
-		return writeSecret(s.file, secret)
+	path := s.file
+	if path == "" {
+		path = filepath.Join(s.data, "admin-secret")
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // of a start that failed
+			return err
+		}
 	}
-	path := filepath.Join(s.data, "admin-secret")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // of a start that failed
+	if err := writeSecret(path, secret); err != nil {
 		return err
 	}
-	return writeSecret(path, secret)
+	s.log.Info("the password of the administrator is in a file: delete it when you have it", slog.String("user", user), slog.String("file", path))
+	return nil
 }
 
 // writeSecret makes a file that only the user can read, where there is none.
 func writeSecret(path, secret string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's path
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s is there already, perhaps of a first start that was cut short: remove it, or name another file", path)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,31 +42,35 @@ func (s *source) load() (config.Config, error) {
 func serveCommand() *cobra.Command {
 	var src source
 	var secretFile string
+	var newNodeKey bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the router",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), &src, secretFile, cmd.ErrOrStderr())
+			return serve(cmd.Context(), &src, secretFile, newNodeKey, cmd.ErrOrStderr())
 		},
 	}
 	src.flags(cmd)
 	cmd.Flags().StringVar(&secretFile, "admin-secret-file", "",
 		"where the first start writes the administrator's password (default: to the terminal, else admin-secret in the data directory)")
+	cmd.Flags().BoolVar(&newNodeKey, "new-node-key", false,
+		"when node.key is lost: make another one, drop the signing keys that need the lost one, and revoke their tickets")
 	return cmd
 }
 
-func serve(ctx context.Context, src *source, secretFile string, stderr io.Writer) error {
+func serve(ctx context.Context, src *source, secretFile string, newNodeKey bool, stderr io.Writer) error {
 	cfg, err := src.load()
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	level.Set(node.Level(cfg.Log.Level))
-	secret := adminSecret{file: secretFile, data: cfg.DataDir, stderr: stderr}
+	log := node.NewLog(stderr, cfg.Log.Format, level)
+	secret := adminSecret{file: secretFile, data: cfg.DataDir, stderr: stderr, log: log}
 	opts := node.Options{
-		Secret: secret.deliver,
-		Version: version, Level: level, Log: node.NewLog(stderr, cfg.Log.Format, level), Notify: notify,
+		Secret: secret.deliver, NewNodeKey: newNodeKey,
+		Version: version, Level: level, Log: log, Notify: notify,
 	}
 	node.LimitMemory(&cfg, opts.Log)
 	if src.file != "" {

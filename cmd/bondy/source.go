@@ -12,13 +12,21 @@ func sourceCommand() *cobra.Command {
 			use: "list", short: "List the sources", procedure: "bondy.source.list", pages: "sources",
 			columns: "ID:id SUBJECTS:usernames METHODS:authmethods ADDRESSES:cidrs DENY:deny",
 		},
-		verb{use: "add", short: "Allow or deny methods to users from addresses", procedure: "bondy.source.add", prepare: sourceAdd},
+		verb{use: "add", short: "Allow or deny methods to users from addresses", procedure: "bondy.source.add", prepare: sourceAdd, note: firstSource},
 		verb{use: "delete ID", short: "Delete a source", procedure: "bondy.source.delete"},
 		verb{
 			use: "explain NAME ADDRESS", short: "Tell which methods a user has from an address, and why",
 			procedure: "bondy.source.explain", columns: "METHOD:method ALLOWED:allowed SOURCE:source REASON:reason",
 		},
 	)
+}
+
+// firstSource warns of what is surprising about the first source of a realm.
+func firstSource(a *answer) string {
+	if string(a.kwargs["first"]) != "true" {
+		return ""
+	}
+	return "note: this is the first source of the realm: whom no source matches cannot log in any more"
 }
 
 func sourceAdd(f *pflag.FlagSet) filler {

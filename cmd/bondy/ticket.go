@@ -37,8 +37,8 @@ func ticketIssue(f *pflag.FlagSet) filler {
 	expiry := f.Duration("expiry", 0, "how long it is valid; by default as long as the realm says")
 	scope := new("local")
 	f.Var(choice{scope, []string{"local", "sso"}}, "scope", "`SCOPE`: local is this realm, sso all with the same SSO realm")
-	client := f.String("client-id", "", "`NAME` of the client that alone may use it")
-	device := f.String("device-id", "", "`NAME` of the device it is for")
+	client := f.String("client-id", "", "`NAME` of the client it is for: the ticket says so, and who accepts it checks")
+	device := f.String("device-id", "", "`NAME` of the device it is for, in the same way")
 	return func(_ *cobra.Command, q *query, _ []string) error {
 		if err := needs(f, "user"); err != nil {
 			return err

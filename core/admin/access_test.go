@@ -28,6 +28,7 @@ func TestGroupProcedures(t *testing.T) {
 	has(t, r.do("bondy.group.update", "realm1", "a", dict{"groups": list{"b", "all"}, "meta": dict{}}), dict{"groups": list{"b"}, "meta": dict{}})
 	r.refused(caller{}, directory.ErrInconsistency, "bondy.group.add_group", "realm1", "b", "a") // a circle
 	equal(t, r.do("bondy.group.get", "realm1", "anonymous").(dict)["name"], "anonymous")
+	equal(t, r.do("bondy.group.get", "realm1", "all").(dict)["name"], "all")
 	r.do("bondy.group.delete", "realm1", "b")
 	equal(t, parents(), list{})
 
@@ -223,6 +224,9 @@ func TestSourceProcedures(t *testing.T) {
 		return strings.ReplaceAll(out, id, "ID")
 	}
 	equal(t, len(r.do("bondy.source.list", "realm1").(list)), 3)
+	for _, cidrs := range []list{{}, {"10.0.0.0/8", "11.0.0.0/8"}} {
+		r.refused(caller{}, wamp.ErrInvalidArgument, "bondy.source.delete", "realm1", list{"all"}, cidrs)
+	}
 	res, _ := r.try(caller{}, "bondy.source.list", dict{"subject": "all"}, "realm1")
 	equal(t, ids(res.Args[0]), "every ")
 	equal(t, ids(r.do("bondy.source.match", "realm1", "joe")), "deny ID every ")

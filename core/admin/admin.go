@@ -21,6 +21,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/directory"
 	"bondy/core/mgmt"
+	"bondy/core/rbac"
 	"bondy/core/realm"
 	"bondy/core/ticket"
 	"bondy/core/ticket/book"
@@ -157,9 +158,14 @@ func (c *call) aim(p *procedure) error {
 	if n < p.least || n > p.most {
 		return wamp.Errorf(wamp.ErrInvalidArgument, "%s takes %s, got %d", p.uri, p.takes(), n)
 	}
-	if !manager(c.Request) && (p.reach == master || c.realm != c.Request.Realm) {
+	switch {
+	case manager(c.Request):
+		return nil
+	case p.reach == master:
+		return wamp.Errorf(wamp.ErrNotAuthorized, "%s is for sessions of the realm %q: this one is of %q", p.uri, directory.Master, c.Request.Realm)
+	case c.realm != c.Request.Realm:
 		return wamp.Errorf(wamp.ErrNotAuthorized, "sessions of the realm %q manage that realm alone: %q is managed from the realm %q",
-			c.Request.Realm, cmp.Or(c.realm, "all realms"), directory.Master)
+			c.Request.Realm, c.realm, directory.Master)
 	}
 	return nil
 }
@@ -183,9 +189,19 @@ func (c *call) change(f func(*directory.Tx) error) error {
 		return err
 	}
 	return c.Change(func() (err error) {
-		c.made, err = c.Directory.Apply(c.actor, f)
+		c.made, err = c.Directory.Apply(c.actor, func(tx *directory.Tx) error {
+			if c.Caller != nil && c.lost() {
+				return wamp.Errorf(wamp.ErrNotAuthorized, "you have no grant of wamp.call on %q any more", c.Procedure)
+			}
+			return f(tx)
+		})
 		return err
 	})
+}
+
+// lost tells whether the caller may not do this any more, after it waited.
+func (c *call) lost() bool {
+	return !c.Rights.Valid() || rbac.Management(c.Procedure) && !c.Rights.Decide(rbac.Call, c.Procedure, wamp.MatchExact)
 }
 
 // refused tells whether an error is about who asked, and not about what.

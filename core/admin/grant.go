@@ -48,7 +48,7 @@ func editGrants(edit func(*directory.Tx, wamp.URI, rbac.Role, rbac.Resource, rba
 
 func hasGroup(v *directory.View, name string) bool {
 	_, ok := v.FindGroup(name)
-	return ok || name == rbac.RoleAll || name == rbac.RoleAnonymous
+	return ok || builtIn(name)
 }
 
 // realmGrants lists what is granted in the realm itself, in the form in which

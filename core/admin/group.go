@@ -56,8 +56,8 @@ func (c *call) showGroup(name string) (mgmt.Result, error) {
 	if err != nil {
 		return mgmt.Result{}, err
 	}
-	if name == rbac.RoleAnonymous {
-		return mgmt.Value(shownGroup(anonymousGroup())), nil
+	if builtIn(name) {
+		return mgmt.Value(shownGroup(&directory.Group{Name: name})), nil
 	}
 	g, ok := v.FindGroup(name)
 	if !ok {
@@ -66,8 +66,9 @@ func (c *call) showGroup(name string) (mgmt.Result, error) {
 	return mgmt.Value(shownGroup(g)), nil
 }
 
-// anonymousGroup is in every realm, and nobody who has a name is in it.
-func anonymousGroup() *directory.Group { return &directory.Group{Name: rbac.RoleAnonymous} }
+// builtIn tells whether every realm has the group: that of everybody, or that of
+// nobody who has a name.
+func builtIn(group string) bool { return group == rbac.RoleAll || group == rbac.RoleAnonymous }
 
 func shownGroup(g *directory.Group) map[string]any {
 	return map[string]any{
@@ -85,21 +86,22 @@ func listGroups(c *call) (mgmt.Result, error) {
 		return mgmt.Result{}, err
 	}
 	all := func(yield func(*directory.Group) bool) {
-		pending := anonymousGroup()
-		for g := range v.Groups(page.After) {
-			if pending != nil && g.Name > pending.Name {
-				if !yield(pending) {
-					return
+		pending := []string{rbac.RoleAll, rbac.RoleAnonymous} // in order
+		until := func(name string) bool {
+			for len(pending) > 0 && (name == "" || pending[0] < name) {
+				if !yield(&directory.Group{Name: pending[0]}) {
+					return false
 				}
-				pending = nil
+				pending = pending[1:]
 			}
-			if !yield(g) {
+			return true
+		}
+		for g := range v.Groups(page.After) {
+			if !until(g.Name) || !yield(g) {
 				return
 			}
 		}
-		if pending != nil {
-			yield(pending)
-		}
+		until("")
 	}
 	return mgmt.Listed(page, all, func(g *directory.Group) (string, any) {
 		if !strings.HasPrefix(g.Name, prefix) {
@@ -134,7 +136,7 @@ func updateGroup(c *call) (mgmt.Result, error) {
 func deleteGroup(c *call) (mgmt.Result, error) {
 	name := c.group()
 	return mgmt.Result{}, c.change(func(tx *directory.Tx) error {
-		if name == rbac.RoleAll || name == rbac.RoleAnonymous {
+		if builtIn(name) {
 			return wamp.Errorf(directory.ErrReservedName, "the group %q is built in", name)
 		}
 		return tx.DeleteGroup(c.realm, name)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"time"
-	"unicode/utf8"
 
 	"bondy/core/auth"
 	"bondy/core/directory"
@@ -12,21 +11,14 @@ import (
 	"bondy/core/wamp"
 )
 
-const (
-	// minPassword is the least length of a password in characters.
-	minPassword = 6
-	// hashTimeout bounds the wait for the gate.
-	hashTimeout = 10 * time.Second
-)
+// hashTimeout bounds the wait for the gate.
+const hashTimeout = 10 * time.Second
 
 // hash makes what is kept of a password, which opts may say.
 func (c *call) hash(realm wamp.URI, user string, password, opts mgmt.Arg) (*directory.Password, error) {
 	text := password.String()
-	switch {
-	case utf8.RuneCountInString(text) < minPassword:
-		password.Refuse("must have at least %d characters", minPassword)
-	case len(text) > auth.MaxPassword:
-		password.Refuse("must have at most %d bytes", auth.MaxPassword)
+	if err := auth.CheckPassword(auth.Secret(text)); err != nil {
+		password.Refuse("%v", err)
 	}
 	kdf := kdfOf(opts)
 	if err := c.args.Err(); err != nil {

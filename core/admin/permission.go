@@ -58,7 +58,8 @@ func accessOf(v *directory.View) rbac.Config {
 	p := v.Effective()
 	return rbac.Config{
 		SecurityDisabled: !*p.SecurityEnabled, Directory: v,
-		Dynamic: rbac.Dynamic{Procedure: p.Login.Authorizer, TTL: p.Login.AuthorizerCache},
+		Dynamic:  rbac.Dynamic{Procedure: p.Login.Authorizer, TTL: p.Login.AuthorizerCache},
+		Deciders: p.Login.Deciders(),
 	}
 }
 

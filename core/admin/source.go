@@ -44,15 +44,32 @@ func addSource(c *call) (mgmt.Result, error) {
 		action.Refuse("must be allow or deny")
 	}
 	var id string
+	first := false
 	err := c.change(func(tx *directory.Tx) (err error) {
-		id, err = tx.AddSource(c.realm, s)
+		if first, err = sourceless(tx, c.realm); err == nil {
+			id, err = tx.AddSource(c.realm, s)
+		}
 		return err
 	})
 	c.object = "source " + id
 	if err != nil {
 		return mgmt.Result{}, err
 	}
-	return c.showSource(id)
+	res, err := c.showSource(id)
+	res.Kwargs = map[string]any{"first": first}
+	return res, err
+}
+
+// sourceless tells whether no source says who may log in to a realm.
+func sourceless(tx *directory.Tx, realm wamp.URI) (bool, error) {
+	v, err := tx.View(realm)
+	if err != nil {
+		return false, err
+	}
+	for range v.Sources("") {
+		return false, nil
+	}
+	return len(v.Inherited()) == 0, nil
 }
 
 // either is the first of some members that is there.
@@ -147,6 +164,10 @@ func deleteSource(c *call) (mgmt.Result, error) {
 		return mgmt.Result{}, c.change(func(tx *directory.Tx) error { return tx.DeleteSource(c.realm, id) })
 	}
 	subjects, at := c.args.At(0, "usernames").Texts(), prefixes(c.args.At(1, "cidr"))
+	if len(at) != 1 {
+		c.args.At(1, "cidr").Refuse("must be one address prefix such as 10.0.0.0/8")
+		return mgmt.Result{}, c.args.Err()
+	}
 	c.object = "sources of " + strings.Join(subjects, ",")
 	return mgmt.Result{}, c.change(func(tx *directory.Tx) error {
 		v, err := tx.View(c.realm)

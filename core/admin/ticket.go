@@ -44,7 +44,7 @@ func issueTicket(c *call) (mgmt.Result, error) {
 	var err error
 	if c.Caller == nil {
 		v, u, err = c.user()
-		req.AuthMethod, req.Allowed = auth.MethodTrust, func(wamp.URI) bool { return true }
+		req.AuthMethod, req.By, req.Allowed = auth.MethodTrust, ticket.Operator, func(wamp.URI) bool { return true }
 	} else {
 		s, own := c.session()
 		if own != nil {
@@ -61,7 +61,7 @@ func issueTicket(c *call) (mgmt.Result, error) {
 	if req.Holder == nil {
 		req.Holder = &auth.Principal{AuthRealm: login.AuthRealm, Name: u.Name, Incarnation: login.Incarnation}
 	}
-	req.Users = v
+	req.Users, req.Policy = v, v.Realm().Tickets
 	if req.Options, err = ticket.ParseOptions(c.args.Kwargs()); err != nil {
 		return mgmt.Result{}, err
 	}
@@ -190,13 +190,24 @@ func revokeTicket(c *call) (mgmt.Result, error) {
 // revokeTickets revokes those of a user, or all of the realm.
 func revokeTickets(c *call) (mgmt.Result, error) {
 	name := c.args.Optional(0, "authid").String()
+	if name != "" {
+		v, err := c.view()
+		if err != nil {
+			return mgmt.Result{}, err
+		}
+		u, err := v.FindUser(name)
+		if err != nil {
+			return mgmt.Result{}, err
+		}
+		name = u.Name
+	}
 	c.object = "tickets of " + name
 	issuer, err := c.issuer(name)
 	switch {
 	case err != nil:
 		return mgmt.Result{}, err
 	case issuer != c.realm && c.actor.Confined:
-		return mgmt.Result{}, wamp.Errorf(wamp.ErrNotAuthorized, "the tickets of %q are of the realm %q: they are revoked from there, or one by one", name, issuer)
+		return mgmt.Result{}, wamp.Errorf(wamp.ErrNotAuthorized, "the tickets of %q are of the realm %q: they are revoked from there", name, issuer)
 	}
 	return mgmt.Result{}, c.change(func(tx *directory.Tx) error { return c.Book.WithdrawAll(tx, issuer, name, time.Now()) })
 }
@@ -206,6 +217,9 @@ func revokeOwnTickets(c *call) (mgmt.Result, error) {
 	_, u, s, err := c.principal()
 	if err != nil {
 		return mgmt.Result{}, err
+	}
+	if s.Principal.Trusted && s.Principal.AuthRealm != c.realm {
+		return mgmt.Result{}, wamp.Errorf(wamp.ErrNotAuthorized, "log in with a credential: trust in an address is for the realm %q alone", c.realm)
 	}
 	id := c.args.Optional(0, "id").String()
 	if r, ok := c.Book.Get(s.Principal.AuthRealm, id); id != "" && (!ok || r.Name != u.Name) {

@@ -1,16 +1,21 @@
 package admin_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"bondy/core/admin"
 	"bondy/core/auth"
 	"bondy/core/directory"
+	"bondy/core/mgmt"
 	"bondy/core/rbac"
+	"bondy/core/ticket"
 	"bondy/core/wamp"
 )
 
-// allowed is a session of a user who may do what is said and nothing else.
-func (r *rig) allowed(realm wamp.URI, authid, method string, grants ...rbac.Grant) caller {
+// allowed is a session of a user of realm1 who may do what is said and nothing else.
+func (r *rig) allowed(authid, method string, grants ...rbac.Grant) caller {
 	r.t.Helper()
 	for i := range grants {
 		grants[i].Roles = []string{rbac.RoleAll}
@@ -19,7 +24,7 @@ func (r *rig) allowed(realm wamp.URI, authid, method string, grants ...rbac.Gran
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return caller{realm, r.session(realm, authid, method), a.Rights(rbac.Subject{Groups: []string{rbac.RoleAll}})}
+	return caller{"realm1", r.session("realm1", authid, method), a.Rights(rbac.Subject{Groups: []string{rbac.RoleAll}})}
 }
 
 func issuing(scope wamp.URI) rbac.Grant {
@@ -30,7 +35,7 @@ func TestTicketProcedures(t *testing.T) {
 	r := newRig(t)
 	r.do("bondy.user.add", "realm1", dict{"username": "joe", "password": "first secret"})
 	r.do("bondy.user.add", "realm1", dict{"username": "ann", "password": "first secret"})
-	joe := r.allowed("realm1", "joe", auth.MethodWAMPCRA, issuing("local"))
+	joe := r.allowed("joe", auth.MethodWAMPCRA, issuing("local"))
 	res, err := r.try(joe, "bondy.ticket.issue", dict{"expiry_time_secs": 60, "device_id": "phone"})
 	if err != nil {
 		t.Fatal(err)
@@ -58,8 +63,8 @@ func TestTicketProcedures(t *testing.T) {
 	r.refused(r.as("realm1", "joe"), wamp.ErrNotAuthorized, "bondy.ticket.issue", "realm1", "ann")
 	r.refused(r.as("bondy", "boss"), wamp.ErrNotAuthorized, "bondy.ticket.issue", "realm1", "ann")
 	r.refused(r.as("realm1", "nobody"), wamp.ErrNoSuchPrincipal, "bondy.ticket.issue")
-	r.refused(r.allowed("realm1", "joe", auth.MethodWAMPCRA, issuing("sso")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
-	r.refused(r.allowed("realm1", "joe", auth.MethodTicket+"x", issuing("local")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
+	r.refused(r.allowed("joe", auth.MethodWAMPCRA, issuing("sso")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
+	r.refused(r.allowed("joe", auth.MethodTicket+"x", issuing("local")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
 	if _, err := r.try(joe, "bondy.ticket.issue", dict{"expiry": 60}); wamp.AsError(err).URI != wamp.ErrInvalidArgument {
 		t.Errorf("an unknown option: %v", err)
 	}
@@ -149,4 +154,77 @@ func TestKeyProcedures(t *testing.T) {
 	}
 	equal(t, r.do("bondy.realm.get", "realm1").(dict)["public_keys"], any(keys))
 	r.refused(caller{}, wamp.ErrNoSuchRealm, "bondy.key.list", "none")
+}
+
+// TestTicketPolicy: a realm says which tickets there are.
+func TestTicketPolicy(t *testing.T) {
+	r := newRig(t)
+	r.do("bondy.user.add", "realm1", dict{"username": "joe", "password": "first secret"})
+	r.do("bondy.realm.update", "realm1", dict{"tickets": dict{"max_lifetime": "1h", "methods": list{"wampcra"}, "max_per_user": 2}})
+	issue := func(c caller, args ...any) dict {
+		t.Helper()
+		res, err := r.try(c, "bondy.ticket.issue", dict{"expiry_time_secs": 7200}, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Args[0].(dict)
+	}
+	for range 3 {
+		i := issue(r.as("realm1", "joe"))
+		if life := i["expires_at"].(int64) - i["issued_at"].(int64); life > 3600 || life < 3590 {
+			t.Errorf("a ticket for %d s, want at most an hour", life)
+		}
+	}
+	if got := r.do("bondy.ticket.list", "realm1").(list); len(got) != 2 {
+		t.Errorf("%d tickets, want 2", len(got))
+	}
+	r.do("bondy.user.add", "realm1", dict{"username": "ann"})
+	r.refused(r.allowed("ann", auth.MethodSCRAM, issuing("local")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
+	own := issue(caller{}, "realm1", "joe") // the operator logs in by nothing
+	has(t, r.do("bondy.ticket.get", "realm1", own["id"]), dict{"issued_by": "operator", "authmethod": "trust", "authid": "joe"})
+	r.refused(caller{}, directory.ErrInvalidValue, "bondy.realm.update", "realm1", dict{"tickets": dict{"max_per_user": -1}})
+}
+
+// TestWideTicketAskedFor: who asks for an SSO ticket gets one or an error, who says
+// nothing the widest that there is.
+func TestWideTicketAskedFor(t *testing.T) {
+	r := newRig(t)
+	r.do("bondy.user.add", "realm1", dict{"username": "joe"})
+	has(t, r.do("bondy.ticket.issue", "realm1", "joe").(dict)["scope"], dict{"realm": "realm1"})
+	_, err := r.try(caller{}, "bondy.ticket.issue", dict{"allow_sso": true}, "realm1", "joe")
+	if we := wamp.AsError(err); err == nil || we.URI != ticket.ErrInvalidRequest || !contains(we.Message, "allow_sso") {
+		t.Errorf("an SSO ticket without SSO realm: %v", err)
+	}
+}
+
+// TestOtherRealmsProcedures: what is for the master realm alone says so.
+func TestOtherRealmsProcedures(t *testing.T) {
+	r := newRig(t)
+	we := r.refused(r.as("realm1", "boss"), wamp.ErrNotAuthorized, "bondy.realm.list")
+	equal(t, we.Message, `bondy.realm.list is for sessions of the realm "bondy": this one is of "realm1"`)
+	we = r.refused(r.as("realm1", "boss"), wamp.ErrNotAuthorized, "bondy.user.list", "realm2")
+	equal(t, we.Message, `sessions of the realm "realm1" manage that realm alone: "realm2" is managed from the realm "bondy"`)
+}
+
+// TestDocumentsWaitForGate: passwords of documents are hashed when there is room.
+func TestDocumentsWaitForGate(t *testing.T) {
+	r := newRig(t)
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	gate := auth.NewGate(1)
+	if err := gate.Enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var table mgmt.Table
+	admin.Register(&table, admin.Config{Directory: r.dir, Gate: gate, Context: ctx})
+	r.table = table
+	doc := dict{"uri": "a.b", "users": list{dict{"username": "joe", "password": "first secret"}}}
+	if _, err := r.try(caller{}, "bondy.realm.apply", nil, list{doc}); !errors.Is(err, context.Canceled) {
+		t.Errorf("apply with a full gate: %v", err)
+	}
+	if _, err := r.try(caller{}, "bondy.realm.create", nil, doc); !errors.Is(err, context.Canceled) {
+		t.Errorf("create with a full gate: %v", err)
+	}
+	doc["users"] = list{dict{"username": "joe"}}
+	r.do("bondy.realm.create", doc)
 }

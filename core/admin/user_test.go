@@ -270,8 +270,9 @@ func TestListsAreInPages(t *testing.T) {
 	page(users, "username", dict{"enabled": false}, "c ", nil)
 	page(users, "username", dict{"group": "none"}, "", nil)
 	page(users, "username", dict{"group": "g1", "prefix": "a"}, "a ", nil)
-	page("bondy.group.list", "name", nil, "anonymous g1 ", nil)
-	page("bondy.group.list", "name", dict{"limit": 1}, "anonymous ", "anonymous")
+	page("bondy.group.list", "name", nil, "all anonymous g1 ", nil)
+	page("bondy.group.list", "name", dict{"limit": 1}, "all ", "all")
+	page("bondy.group.list", "name", dict{"limit": 1, "after": "all"}, "anonymous ", "anonymous")
 	page("bondy.group.list", "name", dict{"limit": 1, "after": "anonymous"}, "g1 ", nil)
 	page("bondy.group.list", "name", dict{"prefix": "g"}, "g1 ", nil)
 	for _, kwargs := range []dict{{"limit": 0}, {"limit": "x"}, {"after": 1}} {

@@ -125,7 +125,7 @@ func New(cfg Config) (*Authenticator, error) {
 		dir = newStatic(key, cfg.Users)
 	}
 	p := &people{
-		realm: realm{key: key, iterations: cmp.Or(cfg.Iterations, DefaultIterations)}, dir: dir, policy: newPolicy(&cfg),
+		realm: realm{uri: cfg.Realm, key: key, iterations: cmp.Or(cfg.Iterations, DefaultIterations)}, dir: dir, policy: newPolicy(&cfg),
 	}
 	gate := cfg.Gate
 	if gate == nil {

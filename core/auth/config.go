@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"bondy/core/wamp"
 )
@@ -15,15 +16,31 @@ import (
 const (
 	// MaxName bounds the name of a user or group.
 	MaxName = 254
-	// MaxPassword bounds a password.
+	// MaxPassword bounds a password, and MinPassword is the least number of its
+	// characters.
 	MaxPassword = 1024
+	MinPassword = 6
 	// KeySize is the least length of Config.Key.
 	KeySize = 32
 )
 
+// CheckPassword says what keeps a password from being given to a user: its length
+// alone. Those that users have are not asked.
+func CheckPassword(password Secret) error {
+	switch {
+	case utf8.RuneCountInString(string(password)) < MinPassword:
+		return fmt.Errorf("must have at least %d characters", MinPassword)
+	case len(password) > MaxPassword:
+		return fmt.Errorf("must have at most %d bytes", MaxPassword)
+	}
+	return nil
+}
+
 // Config is what one realm knows about logging in. The zero value is secure:
 // it offers methods that need a user and knows no user.
 type Config struct {
+	// Realm is its URI, for explanations.
+	Realm wamp.URI
 	// SecurityDisabled makes everybody anonymous; Methods, Users and Sources
 	// then count for nothing.
 	SecurityDisabled bool

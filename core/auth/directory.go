@@ -46,6 +46,7 @@ type people struct {
 
 // realm is what all candidates of a realm need.
 type realm struct {
+	uri        wamp.URI
 	key        []byte
 	iterations int
 }

@@ -14,13 +14,3 @@ func SourceID(s *Source) (string, error) {
 	}
 	return s.id(), nil
 }
-
-// Salted is a verifier of NewVerifier that also says its salt, for a realm with
-// another key.
-func Salted(key []byte, name string, verifier []byte) ([]byte, error) {
-	k, err := parseVerifier(verifier)
-	if err != nil || k.salt != "" {
-		return verifier, err
-	}
-	return ImportVerifier(salt(key, name), k.iterations, k.key)
-}

@@ -29,6 +29,10 @@ func prepare(password string) (string, error) {
 	return text, nil
 }
 
+// Prepare brings a password into the form from which wamp-scram derives its keys,
+// as clients do it, too.
+func Prepare(password Secret) (string, error) { return prepare(string(password)) }
+
 // printable tells whether both profiles leave a password as it is.
 func printable(s string) bool {
 	for i := range len(s) {

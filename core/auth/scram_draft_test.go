@@ -118,3 +118,23 @@ func TestSCRAMDraftRefuses(t *testing.T) {
 		t.Errorf("in a realm without wamp-scram: %v, %v", x, err)
 	}
 }
+
+// Guesses by the draft count like any others.
+func TestSCRAMDraftIsGuarded(t *testing.T) {
+	cfg := scramConfig(t)
+	cfg.Guard = auth.NewGuard()
+	a := newAuth(t, cfg)
+	for range 100 {
+		_, x, err := a.Begin(t.Context(), draftRequest("kim"))
+		if uri(err) == auth.ErrTooManyRequests {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Finish(t.Context(), base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), nil); uri(err) != wamp.ErrAuthenticationDenied {
+			t.Fatal(err)
+		}
+	}
+	t.Error("100 guesses were not slowed down")
+}

@@ -259,7 +259,7 @@ func (a *Authenticator) lacks(u *User, known bool, name, method string) string {
 		return ""
 	case !known:
 		return "the realm has no such user"
-	case u.Disabled && u.AuthRealm != "":
+	case u.Disabled && u.AuthRealm != "" && u.AuthRealm != a.people.uri:
 		return "the user is disabled, here or in the realm " + string(u.AuthRealm)
 	case u.Disabled:
 		return "the user is disabled"

@@ -2,6 +2,9 @@ package directory
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -17,6 +20,7 @@ type Directory struct {
 
 	mu        sync.Mutex // held by who changes something
 	now       atomic.Pointer[Snapshot]
+	sequels   []func(*Tx, []Change) error
 	observers []func(*Commit)
 }
 
@@ -48,6 +52,11 @@ func (d *Directory) View(realm wamp.URI) (*View, error) { return d.Snapshot().Vi
 // Observe has f called after each change, one at a time and in order. It may
 // read the Directory but not change it. Call it before the first change.
 func (d *Directory) Observe(f func(*Commit)) { d.observers = append(d.observers, f) }
+
+// Follow has f add to each change what follows from it: both are made, or neither
+// is. What it adds is told to the observers, but not to who made the change. Call it
+// before the first change.
+func (d *Directory) Follow(f func(tx *Tx, changes []Change) error) { d.sequels = append(d.sequels, f) }
 
 // Hold runs f while nothing changes. It may read the Directory but not change it.
 func (d *Directory) Hold(f func(*Snapshot) error) error {
@@ -114,6 +123,17 @@ func (d *Directory) Apply(actor Actor, change func(*Tx) error) ([]Change, error)
 	return d.update(actor, change, false)
 }
 
+// attempt has a change made. A panic in it leaves nothing behind but tx, and is an
+// error like others.
+func attempt(tx *Tx, change func(*Tx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic in a change: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return change(tx)
+}
+
 var errUnsound = errors.New("a change with rows and no changes, or the reverse")
 
 func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Change, error) {
@@ -121,7 +141,7 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 	defer d.mu.Unlock()
 	before := d.now.Load()
 	tx := newTx(before, actor)
-	if err := change(tx); err != nil {
+	if err := attempt(tx, change); err != nil {
 		return nil, err
 	}
 	if err := tx.check(); err != nil {
@@ -133,8 +153,14 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 	if (len(tx.rows) == 0) != (len(tx.changes) == 0) {
 		return nil, errUnsound
 	}
-	if dry || len(tx.changes) == 0 {
-		return tx.changes, nil
+	changes := slices.Clone(tx.changes)
+	if dry || len(changes) == 0 {
+		return changes, nil
+	}
+	for _, f := range d.sequels {
+		if err := f(tx, changes); err != nil {
+			return nil, err
+		}
 	}
 	stamp := d.clock.Now()
 	rows := make([]Row, 0, len(tx.order))
@@ -149,5 +175,5 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 	for _, f := range d.observers {
 		f(c)
 	}
-	return tx.changes, nil
+	return changes, nil
 }

@@ -79,6 +79,14 @@ type DocumentSettings struct {
 	RouterKeyFile   strict.Field[string]              `json:"router_key_file,omitzero"`
 	Authorizer      strict.Field[wamp.URI]            `json:"authorizer,omitzero"`
 	AuthorizerCache strict.Field[unit.Duration]       `json:"authorizer_cache,omitzero"`
+	Tickets         strict.Field[TicketsDocument]     `json:"tickets,omitzero"`
+}
+
+// TicketsDocument is a ticket.Policy; what is absent has its default.
+type TicketsDocument struct {
+	MaxLifetime strict.Field[unit.Duration] `json:"max_lifetime,omitzero"`
+	Methods     strict.Field[[]string]      `json:"methods,omitzero"`
+	MaxPerUser  strict.Field[int]           `json:"max_per_user,omitzero"`
 }
 
 // RetentionDocument bounds retained events; what is absent has its default.

@@ -15,6 +15,9 @@ type ApplyOptions struct {
 	// permissions, that its document does not have. Users of an SSO realm as whom
 	// users of other realms log in stay.
 	Prune bool
+	// Gate runs what takes the time of a password when there is room for it; nil
+	// does so at once.
+	Gate func(compute func()) error
 }
 
 // PlanDocuments tells what ApplyDocuments would do.
@@ -38,15 +41,20 @@ func (d *Directory) deploy(docs []Document, o ApplyOptions, do func(func(*Tx) er
 		items[i] = newItem(&docs[i])
 		items[i].prune = o.Prune
 	}
-	return d.run(items, do)
+	return d.run(items, o.Gate, do)
 }
 
 // run applies items with do, again when passwords were changed while those of the
 // items were hashed.
-func (d *Directory) run(items []*item, do func(func(*Tx) error) ([]Change, error)) ([]Change, error) {
+func (d *Directory) run(
+	items []*item, gate func(func()) error, do func(func(*Tx) error) ([]Change, error),
+) ([]Change, error) {
 	dep, err := newDeployment(items)
 	if err != nil {
 		return nil, err
+	}
+	if dep.gate = gate; gate == nil {
+		dep.gate = func(compute func()) error { compute(); return nil }
 	}
 	for range maxTries {
 		if err := dep.hash(d.Snapshot()); err != nil {
@@ -83,6 +91,7 @@ func newItem(doc *Document) *item { return &item{doc: doc, uri: Canonical(doc.UR
 type deployment struct {
 	items   []*item // those before others that refer to them
 	secrets map[userAt]*secret
+	gate    func(compute func()) error
 }
 
 // newDeployment checks what does not depend on what there is.

@@ -11,8 +11,9 @@ import (
 // Merge brings realms in line with what the files of a node say, in one
 // transaction: it creates what is missing, lets a realm with ManageFile follow its
 // document in everything, removes those that did and have no document any more, and
-// leaves every other realm alone. differ names what the documents of those say
-// otherwise, but for passwords.
+// leaves every other realm alone. differ names what the documents of those say and
+// the realms do not have, or otherwise, but for passwords; what realms have in
+// addition is no difference.
 func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err error) {
 	yes, no := true, false
 	var follow, kept []*item
@@ -29,14 +30,14 @@ func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err er
 			it.managed = &no
 			follow = append(follow, it)
 		default:
-			it.managed, it.prune, it.blind = &no, true, true
+			it.managed, it.blind = &no, true
 			kept = append(kept, it)
 		}
 	}
 	if _, err := newDeployment(slices.Concat(follow, kept)); err != nil {
 		return nil, err
 	}
-	_, err = d.run(follow, func(apply func(*Tx) error) ([]Change, error) {
+	_, err = d.run(follow, nil, func(apply func(*Tx) error) ([]Change, error) {
 		return d.Apply(actor, func(tx *Tx) error {
 			tx.file = true
 			if err := tx.unmanage(follow, kept); err != nil {
@@ -76,7 +77,7 @@ func (tx *Tx) unmanage(follow, kept []*item) error {
 	return nil
 }
 
-// maxDiffer bounds how many differences of a realm are told.
+// maxDiffer bounds how many differences are told.
 const maxDiffer = 20
 
 // differences names what documents say otherwise than realms are.
@@ -92,16 +93,16 @@ func differences(tx *Tx, kept []*item) []string {
 			out = append(out, err.Error())
 			continue
 		}
-		var texts []string
+		told := make(map[string]bool)
 		for _, c := range fork.changes {
-			if text := c.text(); c.Realm == it.uri && !slices.Contains(texts, text) {
-				texts = append(texts, text)
+			if text := c.text(); c.Realm == it.uri && !told[text] {
+				told[text] = true
+				out = append(out, text)
 			}
 		}
-		if more := len(texts) - maxDiffer; more > 0 {
-			texts = append(texts[:maxDiffer], fmt.Sprintf("%s: %d more", it.uri, more))
-		}
-		out = append(out, texts...)
+	}
+	if more := len(out) - maxDiffer; more > 0 {
+		out = append(out[:maxDiffer], fmt.Sprintf("%d more", more))
 	}
 	return out
 }

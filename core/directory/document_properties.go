@@ -11,6 +11,7 @@ import (
 	"bondy/core/broker"
 	"bondy/core/dealer"
 	"bondy/core/strict"
+	"bondy/core/ticket"
 	"bondy/core/unit"
 	"bondy/core/wamp"
 )
@@ -98,6 +99,9 @@ func (d *DocumentSettings) patchSettings(s *Settings, whole bool) error {
 	putDuration(&s.CallTimeout, d.CallTimeout, whole)
 	putDuration(&s.CallTimeoutMax, d.CallTimeoutMax, whole)
 	putDuration(&s.Routing.ResumeTimeout, d.ResumeTimeout, whole)
+	if d.MaxDetached.Has() && d.MaxDetached.Value <= 0 {
+		return invalid("max_detached_sessions: must be more than 0")
+	}
 	put(&s.Routing.MaxDetached, d.MaxDetached, def.Routing.MaxDetached, whole)
 	put(&s.Routing.MaxSessions, d.MaxSessions, 0, whole)
 	put(&s.Routing.MaxUserSessions, d.MaxUserSessions, 0, whole)
@@ -120,6 +124,9 @@ func (d *DocumentSettings) patchSettings(s *Settings, whole bool) error {
 		}
 	}
 	d.patchLogin(&s.Login, whole)
+	if d.Tickets.Present || whole {
+		s.Tickets = d.Tickets.Value.policy(def.Tickets)
+	}
 	return nil
 }
 
@@ -183,6 +190,14 @@ func (d *RetentionDocument) retention(r broker.Retention) broker.Retention {
 	return r
 }
 
+// policy is what the document says, or has the defaults.
+func (d *TicketsDocument) policy(p ticket.Policy) ticket.Policy {
+	putDuration(&p.MaxLifetime, d.MaxLifetime, false)
+	put(&p.Methods, d.Methods, nil, false)
+	put(&p.MaxPerUser, d.MaxPerUser, 0, false)
+	return p
+}
+
 // document is what properties are as a document says it, with null for what is
 // inherited or nothing.
 func (p *Properties) document(uri wamp.URI) Document {
@@ -205,7 +220,7 @@ func (s *Settings) document() DocumentSettings {
 		CallTimeout: duration(s.CallTimeout), CallTimeoutMax: duration(s.CallTimeoutMax),
 		MaxSessions: strict.Some(r.MaxSessions), MaxUserSessions: strict.Some(r.MaxUserSessions),
 		MaxRate: strict.Some(r.MaxRate), MaxUserRate: strict.Some(r.MaxUserRate), MaxTotalRate: strict.Some(r.MaxTotalRate),
-		ResumeTimeout: duration(r.ResumeTimeout), MaxDetached: strict.Some(r.MaxDetached),
+		ResumeTimeout: duration(r.ResumeTimeout), MaxDetached: strict.NonZero(r.MaxDetached),
 		Disclosure: strict.Some(!r.NoDisclosure),
 		Retention: strict.Some(RetentionDocument{
 			MaxEvents: strict.Some(max(0, r.Retention.MaxEvents)), MaxBytes: strict.Some(unit.Size(r.Retention.MaxBytes)),
@@ -215,6 +230,10 @@ func (s *Settings) document() DocumentSettings {
 		TLS: strict.Null[TLSDocument](), Issuers: listOrNull(s.Login.Issuers), Dynamic: strict.Null[map[string]wamp.URI](),
 		Trustroots: strict.Null[[]TrustrootDocument](), RouterKeyFile: strict.NonZero(s.Login.RouterKeyFile),
 		Authorizer: strict.NonZero(s.Login.Authorizer), AuthorizerCache: duration(s.Login.AuthorizerCache),
+		Tickets: strict.Some(TicketsDocument{
+			MaxLifetime: strict.NonZero(unit.Duration(s.Tickets.MaxLifetime)), Methods: listOrNull(s.Tickets.Methods),
+			MaxPerUser: strict.NonZero(s.Tickets.MaxPerUser),
+		}),
 	}
 	for _, h := range r.History {
 		d.History = appended(d.History, HistoryDocument{

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"reflect"
 
 	"bondy/core/auth"
@@ -50,10 +51,13 @@ func (dep *deployment) hashOne(s *Snapshot, it *item, u *UserDocument) error {
 	switch kdf := u.KDF.Value; {
 	case u.Password.Has() && u.PasswordHash.Has():
 		return invalid("password: want password or password_hash, not both")
-	case u.Password.Has() && (u.Password.Value == "" || len(u.Password.Value) > auth.MaxPassword):
-		return invalid("password: want 1 to %d bytes", auth.MaxPassword)
 	case kdf != "" && kdf != auth.KDFPBKDF2 && kdf != auth.KDFArgon2id:
 		return unknown("kdf", string(kdf), string(auth.KDFPBKDF2), string(auth.KDFArgon2id))
+	}
+	if u.Password.Has() {
+		if err := auth.CheckPassword(u.Password.Value); err != nil {
+			return invalid("password: %v", err)
+		}
 	}
 	if other := dep.secrets[where]; other != nil {
 		if reflect.DeepEqual(other.from.Password, u.Password) && reflect.DeepEqual(other.from.PasswordHash, u.PasswordHash) {
@@ -65,7 +69,11 @@ func (dep *deployment) hashOne(s *Snapshot, it *item, u *UserDocument) error {
 	dep.secrets[where] = sec
 	st, _ := s.realms.Get(string(where.realm))
 	sec.seen = st.password(where.name)
-	return sec.derive(s, st, where)
+	if !u.Password.Has() {
+		return sec.derive(s, st, where)
+	}
+	var err error
+	return cmp.Or(dep.gate(func() { err = sec.derive(s, st, where) }), err)
 }
 
 // derive sees whether what is stored is what the document says, and makes it if

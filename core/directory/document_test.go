@@ -295,7 +295,7 @@ func TestDocumentErrorsNamePath(t *testing.T) {
 		"trust":         {`{"uri": "a.b", "sources": [{"subjects": ["all"], "authmethod": "trust"}]}`, "a source for trust must name the addresses that are trusted"},
 		"two passwords": {`{"uri": "a.b", "users": [{"username": "u", "password": "x", "password_hash": "pbkdf2$10000:c2FsdHNhbHQ=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}`, "bondy.error.invalid_value: a.b: users[0]: password: want password or password_hash, not both"},
 		"hash":          {`{"uri": "a.b", "users": [{"username": "u", "password_hash": "AAAA"}]}`, "line 1: users[0].password_hash: want pbkdf2$ITERATIONS:SALT$KEY"},
-		"empty":         {`{"uri": "a.b", "users": [{"username": "u", "password": ""}]}`, "bondy.error.invalid_value: a.b: users[0]: password: want 1 to 1024 bytes"},
+		"empty":         {`{"uri": "a.b", "users": [{"username": "u", "password": ""}]}`, "bondy.error.invalid_value: a.b: users[0]: password: must have at least 6 characters"},
 		"user twice":    {`{"uri": "a.b", "users": [{"username": "u"}, {"username": "u"}]}`, `bondy.error.invalid_value: a.b: users[1].username: "u" is there twice`},
 		"circle":        {`[{"uri": "a.p", "is_prototype": true, "sso_realm_uri": "a.s"}, {"uri": "a.s", "is_sso_realm": true, "prototype_uri": "a.p"}]`, "bondy.error.inconsistency_error: realms refer to each other in a circle: a.p -> a.s -> a.p"},
 		"group circle":  {`{"uri": "a.b", "groups": [{"name": "x", "groups": ["y"]}, {"name": "y", "groups": ["x"]}]}`, "would be in itself"},
@@ -303,7 +303,7 @@ func TestDocumentErrorsNamePath(t *testing.T) {
 		"issuer":        {`{"uri": "a.b", "issuers": [{"issuer": "i", "audience": "a", "jwks_url": "http://example.com/keys"}]}`, "bondy.error.invalid_value: a.b: issuers[0]: jwks_url: want https://, or http:// to a loopback address"},
 		"keys":          {`{"uri": "a.b", "private_keys": ["-----BEGIN"]}`, "line 1: private_keys: keys are made here"},
 		"more":          {`{"uri": "a.b"} {}`, "line 1: more follows the first JSON value"},
-		"contradiction": {`[{"uri": "a.s", "is_sso_realm": true, "users": [{"username": "u", "password": "x"}]}, {"uri": "a.b", "sso_realm_uri": "a.s", "users": [{"username": "u", "sso_realm_uri": "a.s", "password": "y"}]}]`, `password: another document says something else of the user "u" of the realm "a.s"`},
+		"contradiction": {`[{"uri": "a.s", "is_sso_realm": true, "users": [{"username": "u", "password": "first one"}]}, {"uri": "a.b", "sso_realm_uri": "a.s", "users": [{"username": "u", "sso_realm_uri": "a.s", "password": "second one"}]}]`, `password: another document says something else of the user "u" of the realm "a.s"`},
 		"sso moves":     {`[{"uri": "a.s", "is_sso_realm": true}, {"uri": "a.t", "sso_realm_uri": "a.s", "users": [{"username": "u", "sso_realm_uri": "a.x"}]}]`, "bondy.error.invalid_sso_realm"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -63,6 +63,20 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// TestDamagedKeyIsNone says that a key of another size, with which nothing can be
+// verified, does not count.
+func TestDamagedKeyIsNone(t *testing.T) {
+	log := new(directorytest.Log)
+	directorytest.Do(t, directorytest.Open(t, log), full("com.r"))
+	for _, r := range log.Rows() {
+		if r.Kind == directory.KindKey {
+			r.Key = "com.r\x00joe\x00abcd"
+			log.Put(r)
+		}
+	}
+	look(t, directorytest.Open(t, log))
+}
+
 // look goes through everything that a node looks at.
 func look(t *testing.T, d *directory.Directory) {
 	t.Helper()

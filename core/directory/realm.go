@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/id"
 	"bondy/core/realm"
+	"bondy/core/ticket"
 	"bondy/core/unit"
 	"bondy/core/wamp"
 )
@@ -66,6 +68,7 @@ type Settings struct {
 	CallTimeoutMax time.Duration `json:"call_timeout_max,omitempty"`
 	Routing        realm.Routing `json:"routing"`
 	Login          Login         `json:"login"`
+	Tickets        ticket.Policy `json:"tickets,omitzero"`
 }
 
 // Login is what the authentication methods of a realm need beside users.
@@ -81,6 +84,9 @@ type Login struct {
 	Authorizer      wamp.URI      `json:"authorizer,omitempty"`
 	AuthorizerCache time.Duration `json:"authorizer_cache,omitempty"`
 }
+
+// Deciders are the procedures that say who clients are.
+func (l *Login) Deciders() []wamp.URI { return slices.Collect(maps.Values(l.Dynamic)) }
 
 // Issuer is an auth.Issuer as it is kept: with where its keys are.
 type Issuer struct {
@@ -133,6 +139,8 @@ func (p *Properties) validate(uri wamp.URI) error {
 		return inconsistent("the realm %q can neither be nor have a prototype or SSO realm", Master)
 	case uri == Master && p.SecurityEnabled != nil && !*p.SecurityEnabled:
 		return inconsistent("the security of the realm %q cannot be disabled", Master)
+	case uri == Master && slices.Contains(p.AuthMethods, auth.MethodAnonymous):
+		return inconsistent("authmethods: the realm %q cannot offer anonymous: nobody administers a node without saying who it is", Master)
 	}
 	for i, m := range p.AuthMethods {
 		if !slices.Contains(auth.Methods(), m) {
@@ -160,6 +168,9 @@ func (v *View) Effective() Properties {
 	}
 	if p.AuthMethods == nil {
 		p.AuthMethods = defaultMethods()
+	}
+	if v.realm.realm.URI == Master {
+		p.AuthMethods = without(p.AuthMethods, auth.MethodAnonymous)
 	}
 	p.AllowConnections = cmp.Or(p.AllowConnections, &yes)
 	p.SecurityEnabled = cmp.Or(p.SecurityEnabled, &yes)

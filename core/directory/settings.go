@@ -9,6 +9,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/realm"
+	"bondy/core/ticket"
 	"bondy/core/wamp"
 )
 
@@ -17,7 +18,7 @@ func DefaultSettings() Settings {
 	return Settings{Routing: realm.Routing{
 		MaxDetached: 1000,
 		Retention:   broker.Retention{MaxEvents: 10_000, MaxBytes: 32 << 20, MaxSize: 64 << 10},
-	}}
+	}, Tickets: ticket.Policy{MaxLifetime: ticket.MaxLifetime, MaxPerUser: ticket.DefaultPerUser}}
 }
 
 // defaultMethods are the authentication methods of a realm of which nothing is
@@ -67,6 +68,9 @@ func (p *Properties) validateSettings() error {
 			return invalid("trust: want names of roles, and levels that are not negative")
 		}
 	}
+	if err := s.Tickets.Validate(); err != nil {
+		return invalid("tickets.%v", err)
+	}
 	return s.Login.validate(p.AuthMethods)
 }
 
@@ -75,8 +79,8 @@ func (p *Properties) validateSettings() error {
 func (l *Login) validate(methods []string) error {
 	cfg := auth.Config{Trustroots: l.Trustroots, CertName: l.CertName, Dynamic: l.Dynamic, Caller: nobody{}}
 	if l.CertName != "" {
-		cfg.Methods = []string{auth.MethodTLS}
-		if err := cfg.Validate(); err != nil {
+		name := auth.Config{Methods: []string{auth.MethodTLS}, CertName: l.CertName}
+		if err := name.Validate(); err != nil {
 			return invalid("tls.authid: %q is none of cn, dns, email and uri", l.CertName)
 		}
 	}

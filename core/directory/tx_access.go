@@ -165,6 +165,9 @@ func (tx *Tx) regrant(realm wamp.URI, role rbac.Role, resource rbac.Resource, ch
 	if ps == old {
 		return nil
 	}
+	if ps&^old != 0 && d.realm.URI == Master && kind == rowGroup && builtIn(role.Name) && resource.Management() {
+		return inconsistent("the realm %q does not grant management to %s: grant it to a group or a user", Master, role.Name)
+	}
 	grants = slices.Clone(grants)
 	verb := Updated
 	switch {

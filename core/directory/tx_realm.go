@@ -68,7 +68,7 @@ func (tx *Tx) UpdateRealm(uri wamp.URI, change func(*Properties) error) error {
 	return nil
 }
 
-// differentFields names, as in JSON, what differs.
+// differentFields names, by the keys of documents, what differs.
 func differentFields(a, b *Properties) []string {
 	var out []string
 	compare := func(x, y reflect.Value) {
@@ -83,8 +83,12 @@ func differentFields(a, b *Properties) []string {
 			}
 		}
 	}
-	compare(reflect.ValueOf(*a), reflect.ValueOf(*b))
-	compare(reflect.ValueOf(a.Settings), reflect.ValueOf(b.Settings))
+	was, is := a.document(""), b.document("")
+	compare(reflect.ValueOf(was), reflect.ValueOf(is))
+	compare(reflect.ValueOf(was.DocumentSettings), reflect.ValueOf(is.DocumentSettings))
+	if a.Managed != b.Managed {
+		out = append(out, "manage")
+	}
 	return out
 }
 

@@ -73,6 +73,23 @@ func TestFailedChangeLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestPanicInAChangeLeavesNothing says that a defect in one change is an error of
+// that change.
+func TestPanicInAChangeLeavesNothing(t *testing.T) {
+	log, d := small(t)
+	rows := len(log.Rows())
+	err := d.Update(directory.Actor{}, func(tx *directory.Tx) error {
+		if err := full("com.new")(tx); err != nil {
+			return err
+		}
+		panic("defect")
+	})
+	if err == nil || len(log.Rows()) != rows {
+		t.Errorf("error %v, %d rows, had %d", err, len(log.Rows()), rows)
+	}
+	directorytest.Do(t, d, full("com.next")) // the lock is free
+}
+
 // TestSameAgainChangesNothing says that what is so already is not written.
 func TestSameAgainChangesNothing(t *testing.T) {
 	log, d := small(t)

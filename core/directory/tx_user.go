@@ -42,6 +42,9 @@ type UserPatch struct {
 // Hash makes what is kept of a user's password: milliseconds, and tens of them
 // with KDFArgon2id. It fits this user of this realm alone.
 func (s *Snapshot) Hash(realm wamp.URI, user string, password auth.Secret, kdf auth.KDF) (*Password, error) {
+	if err := auth.CheckPassword(password); err != nil {
+		return nil, invalid("password: %v", err)
+	}
 	p := &Password{KDF: kdf}
 	var err error
 	if kdf == auth.KDFArgon2id {

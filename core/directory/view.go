@@ -38,13 +38,19 @@ func (v *View) login(u *User) auth.User {
 	if p := with.Password; p != nil {
 		out.Verifier, out.Credential, out.KDF = p.Verifier, p.Credential, p.KDF
 		if u.SSO != "" && len(p.Verifier) > 0 {
-			if v, err := auth.Salted(v.snapshot.salt(u.SSO), u.Name, p.Verifier); err == nil {
+			if v, err := auth.ExplicitVerifier(v.snapshot.salt(u.SSO), u.Name, p.Verifier); err == nil {
 				out.Verifier = v
 			}
 		}
 	}
 	out.Keys = with.Keys
 	return out
+}
+
+// disabled tells whether a user cannot log in, without looking at more than that.
+func (v *View) disabled(u *User) bool {
+	with := v.Home(u)
+	return u.Disabled || with == nil || with.Disabled
 }
 
 // Home is the user that has the credentials and aliases of a user of the realm: u
@@ -76,13 +82,18 @@ func (v *View) Knows(u *User, password auth.Secret) bool {
 // closure are groups and all that those are in, the nearest first.
 func (v *View) closure(groups []string) []string {
 	out := slices.Clone(groups)
+	seen := make(map[string]bool, len(out))
+	for _, name := range out {
+		seen[name] = true
+	}
 	for i := 0; i < len(out); i++ {
 		g, ok := v.FindGroup(out[i])
 		if !ok {
 			continue
 		}
 		for _, parent := range g.Groups {
-			if !slices.Contains(out, parent) {
+			if !seen[parent] {
+				seen[parent] = true
 				out = append(out, parent)
 			}
 		}
@@ -97,7 +108,7 @@ func (v *View) Owners(key ed25519.PublicKey) []string {
 		names, _ := st.keys.Get(string(key))
 		for _, name := range names {
 			u, ok := v.realm.users.Get(name)
-			if len(out) < 2 && ok && u.SSO == sso && !v.login(u).Disabled {
+			if len(out) < 2 && ok && u.SSO == sso && !v.disabled(u) {
 				out = append(out, name)
 			}
 		}
@@ -118,27 +129,30 @@ const twins = 64
 func (v *View) Twin(place uint64) (u auth.User, ok bool) {
 	it := v.realm.ring.Iterator()
 	it.Seek(ringKey(place))
+	var first *User
 	for range min(twins, v.realm.ring.Len()) {
 		if it.Done() {
 			it.First()
 		}
 		_, name, _ := it.Next()
 		found, _ := v.realm.users.Get(name)
-		other := v.login(found)
-		if len(other.Verifier) > 0 || other.Credential != nil {
-			return other, true
+		if with := v.Home(found); with != nil && with.Password != nil {
+			return v.login(found), true
 		}
-		if !ok {
-			u, ok = other, true
+		if first == nil {
+			first = found
 		}
 	}
-	return u, ok
+	if first == nil {
+		return auth.User{}, false
+	}
+	return v.login(first), true
 }
 
 // UserGroups implements rbac.Directory.
 func (v *View) UserGroups(name string) ([]string, bool) {
 	u, ok := v.realm.users.Get(name)
-	if !ok || v.login(u).Disabled {
+	if !ok || v.disabled(u) {
 		return nil, false
 	}
 	return u.Groups, true

@@ -111,7 +111,7 @@ const maxExtra = 16 << 10
 // What the router itself says of a session stays as it is.
 func (s *Session) modify(delta wamp.Dict) error {
 	for k := range delta {
-		if k == "session" || k == "transport" || k == "detached" || strings.HasPrefix(k, "auth") {
+		if k == "session" || k == "transport" || k == "detached" || k == "realm" || strings.HasPrefix(strings.TrimPrefix(k, "x_"), "auth") {
 			return wamp.Errorf(wamp.ErrInvalidArgument, "%q cannot be modified: name a detail of your own", k)
 		}
 	}

@@ -110,7 +110,7 @@ func TestModifyDetails(t *testing.T) {
 	if _, left := d["n"]; d["site"] != "Berlin" || d["floor"] != int64(2) || left {
 		t.Errorf("details %v", d)
 	}
-	for _, key := range []string{"session", "authid", "authrole", "authmethod", "authprovider", "authextra", "transport"} {
+	for _, key := range []string{"session", "authid", "authrole", "authmethod", "authprovider", "authextra", "transport", "x_authroles", "realm"} {
 		refused(t, a, wamp.ErrInvalidArgument, modify, nil, b.ID, map[string]any{"x": 1, key: "root"})
 	}
 	refused(t, a, wamp.ErrInvalidArgument, modify, nil, b.ID, map[string]any{"x": strings.Repeat("x", 17<<10)})

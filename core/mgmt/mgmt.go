@@ -7,6 +7,9 @@
 package mgmt
 
 import (
+	"maps"
+	"slices"
+
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/wamp"
@@ -93,6 +96,9 @@ func (t *Table) Alias(name, procedure wamp.URI) {
 // Share has another table answer what t has no handler for, so that the tables of
 // many realms need not repeat what is the same in all of them.
 func (t *Table) Share(other *Table) { t.shared = other }
+
+// Procedures lists those that t has handlers for itself, in order.
+func (t *Table) Procedures() []wamp.URI { return slices.Sorted(maps.Keys(t.handlers)) }
 
 // Canonical is the one name of a procedure under which it is authorized and
 // called, whatever a client calls it.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"weak"
+
+	"bondy/core/wamp"
 )
 
 // Authorizer holds the compiled grants of one realm. It is safe for concurrent
@@ -99,7 +101,7 @@ func forget[T any](a *Authorizer, from map[string]weak.Pointer[T], key string) {
 func (a *Authorizer) viewLocked(s *Subject) *view {
 	p := a.policy.Load()
 	if p.open {
-		return a.sharedLocked([]byte(everything), nil)
+		return a.sharedLocked([]byte(everything), nil, nil)
 	}
 	if flaw := a.roles.find(p.dir, s); flaw != nil {
 		return &view{flaw: flaw}
@@ -115,20 +117,23 @@ func (a *Authorizer) viewLocked(s *Subject) *view {
 	for _, ix := range a.found {
 		key = binary.AppendUvarint(key, ix.number)
 	}
-	if p.dynamic != nil { // other procedures decide otherwise
-		key = append(append(key, 0), p.dynamic.Procedure...)
+	for _, d := range p.deciders { // other procedures decide otherwise
+		key = append(append(key, 0), d...)
+	}
+	if p.dynamic != nil { // which is the last of them
+		key = append(key, 0)
 	}
 	a.key = key
-	return a.sharedLocked(key, a.found)
+	return a.sharedLocked(key, a.found, p.deciders)
 }
 
 // sharedLocked is the view of the indexes, of which key tells the numbers; none
 // for one that allows everything.
-func (a *Authorizer) sharedLocked(key []byte, indexes []*index) *view {
+func (a *Authorizer) sharedLocked(key []byte, indexes []*index, deciders []wamp.URI) *view {
 	if old := a.views[string(key)].Value(); old != nil {
 		return old
 	}
-	v := &view{a: a, open: string(key) == everything, indexes: slices.Clone(indexes)}
+	v := &view{a: a, open: string(key) == everything, indexes: slices.Clone(indexes), deciders: deciders}
 	a.views[string(key)] = weak.Make(v)
 	runtime.AddCleanup(v, func(key string) { forget(a, a.views, key) }, string(key))
 	return v

@@ -46,7 +46,7 @@ func (a *Authorizer) Explain(s Subject, p Permission, uri wamp.URI, m wamp.Match
 	if flaw := rs.find(policy.dir, &s); flaw != nil {
 		return Explanation{Reason: flaw.Message}
 	}
-	x := explaining{dir: policy.dir, p: p, asked: Resource{uri, m}.canonical()}
+	x := explaining{dir: policy.dir, deciders: policy.deciders, p: p, asked: Resource{uri, m}.canonical()}
 	x.look(rs.list, nil, "")
 	if len(s.Narrow) > 0 {
 		x.look(rs.wide, rs.list, "the session asked for other roles alone")
@@ -58,9 +58,10 @@ func (a *Authorizer) Explain(s Subject, p Permission, uri wamp.URI, m wamp.Match
 // explaining is an Explanation in the making.
 type explaining struct {
 	Explanation
-	dir   Directory
-	p     Permission
-	asked Resource
+	dir      Directory
+	deciders []wamp.URI
+	p        Permission
+	asked    Resource
 }
 
 // look goes through the grants of roles but some. With why given, none of them
@@ -93,6 +94,8 @@ func (x *explaining) why(g RoleGrant, otherwise string) string {
 		return fmt.Sprintf("it does not have %s", x.p)
 	case x.asked.management() && !g.Resource.canonical().named():
 		return "the URI is management, which the grant does not name"
+	case x.p == Register && !g.Resource.canonical().namesAll(x.asked, x.deciders):
+		return "the procedure decides for the router, which the grant does not name"
 	default:
 		return otherwise
 	}

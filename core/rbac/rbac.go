@@ -23,11 +23,20 @@
 // exact ones, and patterns whose own text begins, before any wildcard, with
 // the component "bondy" or with the name of a wamp.* management procedure.
 //
+// The same goes for who registers what the router asks about its clients, the
+// procedure of Dynamic and those in Deciders, also by a pattern: only grants whose
+// text begins with the first component of such a procedure let it.
+//
 // Each role's grants are compiled once for as long as they stay the same, and
 // subjects with the same grants share a view of them with its cache.
 package rbac
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"bondy/core/wamp"
+)
 
 // Config is what one realm allows. The zero value allows nothing.
 type Config struct {
@@ -39,6 +48,9 @@ type Config struct {
 	Grants    []Grant
 	// Dynamic is asked about what no grant covers, if it names a procedure.
 	Dynamic Dynamic
+	// Deciders are further procedures that decide for the router, such as
+	// authenticators.
+	Deciders []wamp.URI
 }
 
 // Validate checks the configuration; the error names the key.
@@ -51,9 +63,10 @@ func (c *Config) policy() (*policy, error) {
 	if err := c.Dynamic.validate(); err != nil {
 		return nil, fmt.Errorf("dynamic.%w", err)
 	}
-	p := &policy{open: c.SecurityDisabled, dir: c.Directory}
+	p := &policy{open: c.SecurityDisabled, dir: c.Directory, deciders: slices.Sorted(slices.Values(c.Deciders))}
 	if c.Dynamic.Procedure != "" && !c.SecurityDisabled {
 		p.dynamic = &c.Dynamic
+		p.deciders = append(p.deciders, c.Dynamic.Procedure)
 	}
 	if p.dir != nil {
 		return p, nil
@@ -68,4 +81,6 @@ type policy struct {
 	open    bool
 	dir     Directory
 	dynamic *Dynamic // nil for most
+	// deciders are the procedures that decide for the router.
+	deciders []wamp.URI
 }

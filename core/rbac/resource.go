@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"slices"
 	"strings"
 
 	"bondy/core/wamp"
@@ -85,5 +86,25 @@ func (r Resource) management() bool {
 	return names(r.literal())
 }
 
+// Management reports whether a grant on r covers management: none on another does.
+func (r Resource) Management() bool { return r.canonical().management() }
+
 // named reports whether r, as a grant, names management.
 func (r Resource) named() bool { return names(r.literal()) }
+
+// decides reports whether r, registered, would answer for one of some procedures.
+func (r Resource) decides(deciders []wamp.URI) bool {
+	return slices.ContainsFunc(deciders, func(d wamp.URI) bool { return r.covers(Resource{URI: d}) })
+}
+
+// namesAll reports whether r, as a grant, names all those procedures for which asked
+// would answer: its text begins with their first component.
+func (r Resource) namesAll(asked Resource, deciders []wamp.URI) bool {
+	return !slices.ContainsFunc(deciders, func(d wamp.URI) bool {
+		first, _, more := strings.Cut(string(d), ".")
+		if more {
+			first += "."
+		}
+		return asked.covers(Resource{URI: d}) && !strings.HasPrefix(r.literal(), first)
+	})
+}

@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -14,8 +15,10 @@ type view struct {
 	open    bool
 	a       *Authorizer
 	indexes []*index
-	cache   cache
-	latest  *state // guarded by Authorizer.mu
+	// deciders are the procedures that decide for the router; nil in most realms.
+	deciders []wamp.URI
+	cache    cache
+	latest   *state // guarded by Authorizer.mu
 }
 
 // permissions is what the roles together have on a canonical URI or pattern.
@@ -47,7 +50,21 @@ func (v *view) compute(r Resource) (ps PermissionSet) {
 	for _, ix := range v.indexes {
 		ps |= ix.permissions(q)
 	}
+	if ps.Has(Register) && r.decides(v.deciders) && !v.mayDecide(r) {
+		ps &^= Set(Register)
+	}
 	return ps
+}
+
+// mayDecide reports whether some grant lets r be registered, which is of a
+// procedure that decides for the router. It looks at them all.
+func (v *view) mayDecide(r Resource) bool {
+	return slices.ContainsFunc(v.indexes, func(ix *index) bool {
+		return slices.ContainsFunc(ix.grants, func(g RoleGrant) bool {
+			res := g.Resource.canonical()
+			return g.Permissions.Has(Register) && res.covers(r) && res.namesAll(r, v.deciders)
+		})
+	})
 }
 
 // Bounds of a cache: so many decisions, each for a URI of so many bytes.

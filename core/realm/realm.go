@@ -149,7 +149,7 @@ func (r *Realm) Apply(cfg Config) error {
 	if !cfg.URI.Valid(wamp.MatchExact, false) {
 		return fmt.Errorf("realm %q: not a valid URI", cfg.URI)
 	}
-	cfg.Auth.Key = r.salt
+	cfg.Auth.Realm, cfg.Auth.Key = cfg.URI, r.salt
 	if cfg.Auth.Caller == nil {
 		cfg.Auth.Caller = r.Caller
 	}

@@ -3,6 +3,8 @@ package session
 import (
 	"cmp"
 	"errors"
+	"log/slog"
+	"slices"
 	"strings"
 
 	"bondy/core/audit"
@@ -37,8 +39,12 @@ func (s *Session) opened(hello *wamp.Hello, who *auth.Identity, err error) {
 	if !ok || we.URI == wamp.ErrProtocolViolation {
 		return
 	}
+	s.logRefusal(hello, we, err)
 	e := audit.Event{Kind: audit.Refusal, Outcome: audit.Refused, Agent: agent, Action: string(we.URI)}
-	e.Reason = strings.TrimSuffix(err.Error(), ": "+we.Error()) // or the text for the client
+	e.Reason = strings.TrimSuffix(err.Error(), ": "+we.Error())
+	if err.Error() == we.Error() {
+		e.Reason = we.Message // that for the client, of which Action is the URI
+	}
 	if who != nil {
 		e.AuthID, e.AuthMethod = who.AuthID, who.AuthMethod
 	} else {
@@ -48,6 +54,19 @@ func (s *Session) opened(hello *wamp.Hello, who *auth.Identity, err error) {
 	}
 	s.report(e)
 }
+
+// logRefusal logs a login that was refused for who the client is, or claims to be.
+func (s *Session) logRefusal(hello *wamp.Hello, we *wamp.Error, err error) {
+	if !slices.Contains([]wamp.URI{wamp.ErrAuthenticationDenied, wamp.ErrTooManyRequests, wamp.ErrNoMatchingAuthMethod}, we.URI) {
+		return
+	}
+	authid, _ := hello.Details["authid"].(string)
+	s.cfg.Log.Info("login refused", slog.Any("", s), slog.String("realm", string(s.realm.URI)),
+		slog.String("authid", strings.ToValidUTF8(authid[:min(len(authid), maxLogged)], "\uFFFD")), slog.Any("err", err))
+}
+
+// maxLogged bounds what a log line has of the authid that a client claims, in bytes.
+const maxLogged = 128
 
 // denied tells of what the session has no grant for.
 func (s *Session) denied(p rbac.Permission, uri wamp.URI, match wamp.Match) {

@@ -117,7 +117,7 @@ func (s *Session) prove(ctx context.Context, req auth.Request, deadline time.Tim
 
 func (s *Session) authRequest(hello *wamp.Hello) (auth.Request, error) {
 	info := s.conn.Info()
-	req := auth.Request{Session: s.peer.Session, Realm: hello.Realm, Remote: info.Remote, Proxied: info.Proxied, TLS: info.TLS}
+	req := auth.Request{Session: s.peer.Session, Realm: s.realm.URI, Remote: info.Remote, Proxied: info.Proxied, TLS: info.TLS}
 	var err error
 	if req.Roles, err = askedRoles(hello.Details); err != nil {
 		return req, err

@@ -231,11 +231,7 @@ func (s *Session) abort(err error) {
 		s.cfg.Log.Debug("connection lost", slog.Any("", s), slog.Any("err", err))
 		return
 	}
-	if we.URI == wamp.ErrAuthenticationDenied {
-		s.cfg.Log.Info("login refused", slog.Any("", s), slog.Any("err", err))
-	} else {
-		s.cfg.Log.Debug("session aborted", slog.Any("", s), slog.Any("err", err))
-	}
+	s.cfg.Log.Debug("session aborted", slog.Any("", s), slog.Any("err", err))
 	s.ready()
 	s.send(we.Abort())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // maxDepth bounds how deep values are nested.
@@ -27,8 +28,9 @@ type member struct {
 
 // tree reads a text.
 type tree struct {
-	text []byte
-	dec  *json.Decoder
+	text   []byte
+	dec    *json.Decoder
+	breaks []int // where lines end; nil until somebody asks for a line
 }
 
 func (t *tree) parse() (node, error) {
@@ -48,7 +50,16 @@ func (t *tree) offset() int { return int(t.dec.InputOffset()) }
 
 // line is that of an offset.
 func (t *tree) line(at int) int {
-	return 1 + bytes.Count(t.text[:max(0, min(at, len(t.text)))], []byte("\n"))
+	if t.breaks == nil {
+		t.breaks = make([]int, 0, 1+bytes.Count(t.text, []byte("\n")))
+		for i, b := range t.text {
+			if b == '\n' {
+				t.breaks = append(t.breaks, i)
+			}
+		}
+	}
+	before, _ := slices.BinarySearch(t.breaks, at)
+	return 1 + before
 }
 
 // syntax is what the parser found, without the text around it, which may be

@@ -68,7 +68,7 @@ func newKey(s Sealer, realm wamp.URI, state State) (*Key, error) {
 		return nil, fmt.Errorf("write a signing key: %w", err)
 	}
 	k := &Key{
-		Realm: realm, ID: rand.Text(), State: state, Created: time.Now().UTC().Truncate(time.Second),
+		Realm: realm, ID: rand.Text(), State: state, Created: time.Now().UTC().Truncate(time.Microsecond),
 		Public: point, public: &private.PublicKey,
 	}
 	k.Sealed = s.Seal(raw, k.about())
@@ -92,6 +92,12 @@ func (k *Key) open(s Sealer) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("the signing key %s of the realm %s: its halves do not belong together", k.ID, k.Realm)
 	}
 	return private, nil
+}
+
+// Opens returns what keeps s from opening the private part; nil if nothing does.
+func (k *Key) Opens(s Sealer) error {
+	_, err := k.open(s)
+	return err
 }
 
 // UnmarshalJSON reads a key as it is kept.
@@ -125,7 +131,7 @@ func (k *Key) in(state State) *Key {
 	out := *k
 	out.State = state
 	if state == Retired {
-		out.Retired = time.Now().UTC().Truncate(time.Second)
+		out.Retired = time.Now().UTC().Truncate(time.Microsecond)
 	}
 	return &out
 }
@@ -136,13 +142,40 @@ func (k *Key) Over(now time.Time) bool {
 	return k.State == Retired && now.After(k.Retired.Add(MaxLifetime+2*Leeway))
 }
 
+// MaxRetired is how many retired keys a ring has at most.
+const MaxRetired = 64
+
+// Spent are the keys of a ring that can be deleted: those that are over, and the
+// retired ones beyond the latest MaxRetired, whose tickets then hold no more.
+func Spent(ring []*Key, now time.Time) []*Key {
+	var out, retired []*Key
+	for _, k := range ring {
+		switch {
+		case k.Over(now):
+			out = append(out, k)
+		case k.State == Retired:
+			retired = append(retired, k)
+		}
+	}
+	slices.SortFunc(retired, func(a, b *Key) int {
+		return cmp.Or(b.Retired.Compare(a.Retired), b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return append(out, retired[min(len(retired), MaxRetired):]...)
+}
+
 // Rotate returns the keys of a ring that are new or changed, by id, to be kept in
 // place of what there was: the next key becomes active, the active one retires,
-// and another next one is drawn. For an empty ring these are its first two keys.
+// and another next one is drawn. For an empty ring these are its first two keys. It
+// fails when s does not open a key that signs or is to sign: the ring was made with
+// another node key.
 func Rotate(s Sealer, realm wamp.URI, ring []*Key) ([]*Key, error) {
 	var changed []*Key
 	next := latest(ring, Next)
 	for _, k := range ring {
+		if k.State != Retired && k.Opens(s) != nil {
+			return nil, wamp.Errorf(wamp.ErrUnavailable, "the key %s of the realm %q does not open with the node key of this node: "+
+				"have the operator restore that, or start the node with --new-node-key", k.ID, realm)
+		}
 		if k.State == Active || k.State == Next && k != next {
 			changed = append(changed, k.in(Retired))
 		}

@@ -14,8 +14,8 @@ import (
 const (
 	// MaxLifetime is how long a ticket can be good at most.
 	MaxLifetime = 30 * 24 * time.Hour
-	// defaultPerUser is how many live tickets a user has at most.
-	defaultPerUser = 100
+	// DefaultPerUser is how many live tickets a user has at most.
+	DefaultPerUser = 100
 	// maxPerUser bounds what a Policy may say of that.
 	maxPerUser = 10_000
 	// maxOption bounds the names in Options in bytes.
@@ -28,9 +28,9 @@ type Policy struct {
 	// 0 means the bound of the same name.
 	MaxLifetime time.Duration `json:"max_lifetime,omitempty"`
 	// Methods are those by which a session must have logged in to get a ticket;
-	// nil means all that prove who a user is. A password sent by the method ticket
+	// nil means all that prove who a user is, an empty list none. A password sent by the method ticket
 	// counts as password.
-	Methods []string `json:"methods,omitempty"`
+	Methods []string `json:"methods,omitzero"`
 	// MaxPerUser is how many live tickets a user may have, 0 means 100. One more
 	// takes the place of that which expires first.
 	MaxPerUser int `json:"max_per_user,omitempty"`
@@ -69,7 +69,7 @@ func (p *Policy) lifetime(asked time.Duration) time.Duration {
 	return min(cmp.Or(asked, most), most)
 }
 
-func (p *Policy) most() int { return cmp.Or(p.MaxPerUser, defaultPerUser) }
+func (p *Policy) most() int { return cmp.Or(p.MaxPerUser, DefaultPerUser) }
 
 // Options are what a client asks for. The zero value asks for the widest scope
 // and the longest life.
@@ -79,7 +79,9 @@ type Options struct {
 	// Local asks for a ticket that is good in this realm alone, also for a user
 	// whose credentials are in an SSO realm. Who was trusted gets no other: the SSO
 	// realm has seen no credential.
-	Local bool
+	// SSO asks for one that is good in all realms of the SSO realm, and for nothing
+	// if there can be none; without it there is a local one then.
+	Local, SSO bool
 	// ClientTicket is the ticket of a client on whose behalf the session asks,
 	// ClientID its name, which is enough.
 	ClientTicket, ClientID string
@@ -103,7 +105,7 @@ func ParseOptions(kwargs wamp.Dict) (Options, error) {
 		case key == "allow_sso":
 			var sso bool
 			sso, ok = v.(bool)
-			o.Local = !sso
+			o.Local, o.SSO = !sso, sso
 		case key == "expiry_time_secs":
 			var n int64
 			n, ok = v.(int64)

@@ -34,6 +34,9 @@ const (
 	ErrInvalidValue   wamp.URI = "bondy.error.invalid_value"
 )
 
+// Operator is who issued what the node's operator did.
+const Operator = "operator"
+
 const (
 	// headerType is what the header of a ticket says that it is.
 	headerType = "bondy-ticket+jwt"
@@ -54,7 +57,8 @@ type Record struct {
 	Incarnation id.Incarnation `json:"incarnation"`
 	Scope       Scope          `json:"scope"`
 	// AuthMethod is how the session that asked for it had logged in, IssuedBy its
-	// authid, or the client on behalf of whom it asked.
+	// authid, or the client on behalf of whom it asked; trust and Operator where the
+	// node's operator did.
 	AuthMethod string `json:"authmethod"`
 	IssuedBy   string `json:"issued_by"`
 	// IssuedAt is exact to the millisecond, ExpiresAt to the second.
@@ -179,8 +183,11 @@ type Request struct {
 	Holder *auth.Principal
 	// AuthMethod is that of the session.
 	AuthMethod string
-	Policy     Policy
-	Options    Options
+	// By is who issues the ticket, if not the user or a client on behalf of the
+	// user; the Methods of the Policy then do not count.
+	By      string
+	Policy  Policy
+	Options Options
 	// Allowed tells whether the session has the permission bondy.issue for the
 	// resource of a scope.
 	Allowed func(resource wamp.URI) bool
@@ -201,7 +208,7 @@ func (a *Authority) Issue(req *Request) (*Issued, error) {
 	if resource := scope.Kind().Resource(); !req.Allowed(resource) {
 		return nil, wamp.Errorf(wamp.ErrNotAuthorized, "no grant of bondy.issue on %s", resource)
 	}
-	by := cmp.Or(scope.ClientID, req.Holder.Name)
+	by := cmp.Or(req.By, scope.ClientID, req.Holder.Name)
 	now := time.Now().Truncate(time.Millisecond)
 	if epoch := a.records.Epoch(req.Holder.AuthRealm, req.Holder.Name); !now.After(epoch) {
 		now = epoch.Truncate(time.Millisecond).Add(time.Millisecond) // also where another node's clock is ahead
@@ -233,7 +240,7 @@ func (req *Request) holds() error {
 	case method == auth.MethodTicket: // not a signed one, so it was the password
 		method = auth.MethodPassword
 	}
-	if !req.Policy.takes(method) {
+	if req.By == "" && !req.Policy.takes(method) {
 		return wamp.Errorf(wamp.ErrNotAuthorized, "who logged in by %s gets no ticket", req.AuthMethod)
 	}
 	if u, ok := req.Users.User(req.Holder.Name); !ok || u.Disabled || !belongs(req.Realm, u, req.Holder) {
@@ -253,6 +260,13 @@ func (a *Authority) scope(req *Request) (Scope, error) {
 	s := Scope{Realm: req.Realm, ClientID: o.ClientID, DeviceID: o.DeviceID}
 	if !o.Local && !req.Holder.Trusted && req.Holder.AuthRealm != req.Realm {
 		s.Realm = ""
+	}
+	switch {
+	case !o.SSO || s.Realm == "" || req.By == "": // to sessions it says what they would accept
+	case req.Holder.Trusted:
+		return s, wamp.Errorf(ErrInvalidRequest, "allow_sso: no credential was asked for, so the ticket can be good in the realm %q alone: leave it out", req.Realm)
+	default:
+		return s, wamp.Errorf(ErrInvalidRequest, "allow_sso: the credentials of %q are in the realm %q itself and in no SSO realm: leave it out", req.Holder.Name, req.Realm)
 	}
 	if o.ClientTicket != "" {
 		client, err := a.Check(req.Realm, req.Users, o.ClientTicket)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"bondy/core/directory"
 	"bondy/core/wamp"
 )
 
@@ -59,7 +60,7 @@ func serveCall(call func(context.Context, Call) (Answer, error)) http.HandlerFun
 		}
 		status := http.StatusBadRequest
 		switch we.URI {
-		case wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRealm:
+		case wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRealm, wamp.ErrNoSuchPrincipal, wamp.ErrNoSuchSession, directory.ErrNotFound, directory.ErrUnknownGroup:
 			status = http.StatusNotFound
 		default:
 		}

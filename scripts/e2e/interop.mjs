@@ -58,6 +58,7 @@ function* checks() {
 // admin runs a command of the operator's, with input, and returns its output.
 async function admin(args, input = '') {
   const running = promisify(execFile)(flags.bondy, [...args, '--config', flags.config]);
+  running.child.stdin.on('error', () => {}); // a command that wants no input may end first
   running.child.stdin.end(input);
   return (await running).stdout;
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 
@@ -8,8 +9,8 @@ import (
 	"bondy/core/wamp"
 )
 
-// Who cannot log in, or may not do what it tries, shall neither fill the log nor
-// push out of it what is older.
+// Who cannot log in, may not do what it tries, or does the same thing over and over,
+// shall neither fill the log nor push out of it what is older.
 const (
 	// outsiders is how many records of refusals and denials are made in a second,
 	// outsidersBurst how many at once after a pause.
@@ -18,7 +19,13 @@ const (
 	// sessions and sessionsBurst bound those of logins and logouts.
 	sessions      = 1000
 	sessionsBurst = 10_000
-	// maxSources bounds how many refused clients are told apart.
+	// again is how many logins, logouts or failed changes of one account are recorded
+	// in a second, againBurst how many at once; the others are counted.
+	again      = 1
+	againBurst = 100
+	// maxAccounts bounds how many accounts are told apart in that.
+	maxAccounts = 4096
+	// maxSources bounds how many are told apart whose events are counted.
 	maxSources = 1024
 	// window is how long events of one source are counted for one record at first;
 	// it doubles while they go on, to longest windows.
@@ -49,7 +56,7 @@ func (b *bucket) take(now time.Time) bool {
 	return true
 }
 
-// source is what refusals and denials have in common that go into one record.
+// source is what events have in common that go into one record.
 type source struct {
 	kind   audit.Kind
 	realm  wamp.URI
@@ -60,7 +67,10 @@ type source struct {
 
 func newSource(e *audit.Event) source {
 	s := source{kind: e.Kind, realm: e.Realm, action: e.Action}
-	if e.Kind == audit.Denial && e.AuthMethod != anonymous {
+	if e.Kind == audit.Administration {
+		s.realm, s.action = "", "" // who is refused chooses them
+		s.authid = e.AuthID
+	} else if e.Kind != audit.Refusal && e.AuthMethod != anonymous {
 		s.authid = e.AuthID
 		return s
 	}
@@ -82,15 +92,17 @@ type repeats struct {
 }
 
 // flood counts refusals and denials of the same source within a window into one
-// record each, and bounds how many records there are.
+// record each, also what an account does too often, and bounds how many records
+// there are.
 type flood struct {
 	sources             map[source]*repeats
+	accounts            map[source]*bucket
 	outsiders, sessions bucket
 }
 
 func newFlood() flood {
 	return flood{
-		sources:   make(map[source]*repeats),
+		sources: make(map[source]*repeats), accounts: make(map[source]*bucket),
 		outsiders: newBucket(outsiders, outsidersBurst), sessions: newBucket(sessions, sessionsBurst),
 	}
 }
@@ -106,20 +118,38 @@ const (
 )
 
 func (f *flood) judge(e *audit.Event, now time.Time) verdict {
-	switch e.Kind {
-	case audit.Login, audit.Logout:
-		if !f.sessions.take(now) {
-			return drop
-		}
+	session := e.Kind == audit.Login || e.Kind == audit.Logout
+	failed := e.Kind == audit.Administration && (e.Outcome == audit.Failed || e.Outcome == audit.Refused)
+	switch {
+	case e.Kind == audit.Refusal, e.Kind == audit.Denial:
+		return f.fold(e, func() bool { return f.outsiders.take(now) })
+	case !session && !failed:
 		return record
-	case audit.Refusal, audit.Denial:
-		return f.outsider(e, now)
-	case audit.Administration, audit.Node:
+	case !f.seldom(e, now):
+		return f.fold(e, func() bool { return false })
+	case session && !f.sessions.take(now):
+		return drop
 	}
 	return record
 }
 
-func (f *flood) outsider(e *audit.Event, now time.Time) verdict {
+// seldom reports whether an account has not done this too often.
+func (f *flood) seldom(e *audit.Event, now time.Time) bool {
+	s := newSource(e)
+	b := f.accounts[s]
+	if b == nil {
+		if len(f.accounts) >= maxAccounts {
+			return true // what everybody does together is bounded as well
+		}
+		fresh := newBucket(again, againBurst)
+		b = &fresh
+		f.accounts[s] = b
+	}
+	return f.sources[s] == nil && b.take(now)
+}
+
+// fold counts an event; the first of its source is recorded if there may be one more.
+func (f *flood) fold(e *audit.Event, more func() bool) verdict {
 	s := newSource(e)
 	if r := f.sources[s]; r != nil {
 		r.last = *e
@@ -131,7 +161,7 @@ func (f *flood) outsider(e *audit.Event, now time.Time) verdict {
 	}
 	r := &repeats{every: 1}
 	f.sources[s] = r
-	if f.outsiders.take(now) {
+	if more() {
 		return record
 	}
 	r.last, r.count = *e, 1
@@ -142,6 +172,7 @@ func (f *flood) outsider(e *audit.Event, now time.Time) verdict {
 // the rate allows or, if all, of everything, and forgets sources that were
 // silent. It ends early when put reports that it has no room.
 func (f *flood) sweep(now time.Time, all bool, put func(audit.Record) bool) {
+	maps.DeleteFunc(f.accounts, func(_ source, b *bucket) bool { return b.empty.Before(now) })
 	for s, r := range f.sources {
 		if r.left > 0 && !all {
 			r.left--

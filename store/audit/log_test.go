@@ -338,6 +338,51 @@ func TestFloodOfMany(t *testing.T) {
 	}
 }
 
+// TestFloodOfAnAccount has one account log in and out, and try what it gets wrong,
+// as fast as it can: the log tells that, and keeps what was there before.
+func TestFloodOfAnAccount(t *testing.T) {
+	dir := t.TempDir()
+	const rounds, each = 200, 100
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, dir, store.Config{MaxSegment: 256 << 10, MaxBytes: 1 << 20})
+		l.admin(0)
+		for i := range rounds {
+			for j := range each {
+				for _, e := range []audit.Event{
+					{Kind: audit.Login, Outcome: audit.OK, Realm: "realm1"},
+					{Kind: audit.Logout, Outcome: audit.OK, Realm: "realm1"},
+					{Kind: audit.Administration, Outcome: audit.Refused, Realm: wamp.URI(fmt.Sprint("made.up.", i, ".", j)), Action: "bondy.user.add"},
+				} {
+					e.AuthID, e.AuthMethod = "joe", "wampcra"
+					l.Record(e)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Minute)
+		s := l.Stats()
+		if s.Records > 500 || s.Dropped != [audit.NumDrops]uint64{} {
+			t.Errorf("%+v", s)
+		}
+		l.Record(audit.Event{Kind: audit.Login, Realm: "realm1", AuthID: "jane", AuthMethod: "wampcra"}) // somebody else
+		l.flush()
+		if got := l.Stats(); got.Records != s.Records+1 {
+			t.Errorf("%+v", got)
+		}
+		l.stop()
+	})
+	sums := make(map[audit.Kind]uint64)
+	for _, r := range read(t, dir, store.Query{}) {
+		sums[r.Kind] += max(r.Repeated, 1)
+	}
+	if n := uint64(rounds * each); sums[audit.Login] != n+1 || sums[audit.Logout] != n || sums[audit.Administration] != n+1 {
+		t.Errorf("the records stand for %v", sums)
+	}
+	if got := administered(t, dir); len(got) == 0 || got[0] != "user 0" {
+		t.Errorf("what was there before was pushed out: %v", got)
+	}
+}
+
 // TestQueueIsBounded records without anybody who writes.
 func TestQueueIsBounded(t *testing.T) {
 	dir := t.TempDir()

@@ -4,9 +4,11 @@
 package rows
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,8 +94,12 @@ func (l *Log) Load(kind directory.Kind, f func(directory.Row) error) error {
 	})
 }
 
-// Commit implements directory.Log.
+// Commit implements directory.Log. Many rows at once go in in the order of their
+// keys: among others each would move what the transaction has put in before.
 func (l *Log) Commit(rows []directory.Row) error {
+	rows = slices.SortedFunc(slices.Values(rows), func(a, b directory.Row) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
+	})
 	return l.db.Update(func(tx *store.Tx) error {
 		for _, r := range rows {
 			v := value{stamp: r.Stamp, deleted: r.Value == nil, text: r.Value}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -37,6 +38,25 @@ type Box struct {
 	path string
 }
 
+// KeyError says that the node key of a store is not there.
+type KeyError struct{ Path, Problem string }
+
+// Error says what to do, too.
+func (e *KeyError) Error() string {
+	return fmt.Sprintf("the node key %s %s: restore the file that belongs to this store from where you keep it, or start once with "+
+		"--new-node-key, which makes another one and revokes all tickets", e.Path, e.Problem)
+}
+
+// Replace puts the file of a node key aside, if there is one, and creates another.
+// What was sealed before stays closed.
+func Replace(path string) (*Box, error) {
+	aside := path + "." + time.Now().UTC().Format("20060102T150405.000000000Z")
+	if err := os.Rename(path, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("put the node key aside: %w", err)
+	}
+	return Create(path)
+}
+
 // Create draws a node key and writes it to a file that must not exist, readable
 // by its owner alone.
 func Create(path string) (*Box, error) {
@@ -52,8 +72,7 @@ func Create(path string) (*Box, error) {
 func Open(path string) (*Box, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator says where it is
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the node key %s is missing: restore it from a backup, "+
-			"without it nothing can read the private keys in the store", path)
+		return nil, &KeyError{path, "is missing"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the node key: %w", err)
@@ -63,7 +82,7 @@ func Open(path string) (*Box, error) {
 	}
 	key, err := hex.DecodeString(strings.TrimSuffix(string(text), "\n"))
 	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, fmt.Errorf("the node key %s is damaged: want %d hex digits; restore it from a backup", path, 2*chacha20poly1305.KeySize)
+		return nil, &KeyError{path, fmt.Sprintf("is damaged, it has not %d hex digits", 2*chacha20poly1305.KeySize)}
 	}
 	return newBox(path, key)
 }
@@ -88,8 +107,8 @@ func (b *Box) Seal(plain []byte, about string) []byte {
 	return b.aead.Seal(out, nonce, plain, b.data(about))
 }
 
-// Open decrypts what Seal made. The error names the file of the node key where
-// that is the wrong one.
+// Open decrypts what Seal made. The error is a *KeyError where the node key is the
+// wrong one.
 func (b *Box) Open(sealed []byte, about string) ([]byte, error) {
 	switch {
 	case len(sealed) < overhead:
@@ -97,7 +116,7 @@ func (b *Box) Open(sealed []byte, about string) ([]byte, error) {
 	case sealed[0] != version:
 		return nil, fmt.Errorf("a sealed value of version %d: this release reads version %d", sealed[0], version)
 	case [idLen]byte(sealed[1:]) != b.id:
-		return nil, fmt.Errorf("it is sealed with another node key than the one in %s: restore the file that belongs to this store", b.path)
+		return nil, &KeyError{b.path, "is another one than that which sealed what is in the store"}
 	}
 	plain, err := b.aead.Open(nil, sealed[1+idLen:header], sealed[header:], b.data(about))
 	if err != nil {

@@ -49,6 +49,16 @@ func Password(authid, password string) Authenticator {
 	return plain{method: "password", authid: authid, secret: password}
 }
 
+// JWT presents a JSON Web Token of an issuer that the realm trusts; with an empty
+// authid the token says who the client is. It travels as it is, as a ticket does.
+func JWT(authid, token string) Authenticator {
+	return plain{method: "jwt", authid: authid, secret: token}
+}
+
+// Trust joins as authid where a source of the realm lets the client's address in
+// without proof.
+func Trust(authid string) Authenticator { return plain{method: "trust", authid: authid} }
+
 // Certificate relies on the client certificate of Config.TLS.
 func Certificate(authid string) Authenticator { return plain{method: "tls", authid: authid} }
 

@@ -74,3 +74,11 @@ func decodePayload(p wamp.Payload) (args []any, kwargs map[string]any, err error
 	kwargs, err = codec.DecodeKwargs(p)
 	return args, kwargs, err
 }
+
+// asError is err as an error, which is nil if err is.
+func asError(err *wamp.Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}

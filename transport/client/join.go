@@ -21,9 +21,14 @@ func (s *Session) join(ctx context.Context, r *reader) error {
 }
 
 func (s *Session) shakeHands(r *reader) error {
-	hello, err := s.hello()
+	methods := provers(s.cfg.Auth)
+	hello, err := s.hello(methods)
 	if err != nil {
 		return err
+	}
+	var judge prover // of the router, if it is to prove something
+	if len(methods) == 1 {
+		judge, _ = methods[0].(prover)
 	}
 	if err := s.say(hello); err != nil {
 		return err
@@ -38,13 +43,20 @@ func (s *Session) shakeHands(r *reader) error {
 			if !m.Session.Valid() {
 				return s.refuse(wamp.Violationf("WELCOME with the session id %d", m.Session))
 			}
+			if judge != nil {
+				extra, _ := m.Details.Dict("authextra")
+				if err := judge.welcomed(extra); err != nil {
+					return s.refuse(fmt.Errorf("join %s: %w", s.cfg.Realm, err))
+				}
+			}
 			s.id, s.welcome = m.Session, m.Details
 			return nil
 		case *wamp.Challenge:
-			answer, err := s.authenticate(m)
+			answer, by, err := authenticate(methods, m)
 			if err != nil {
 				return s.refuse(fmt.Errorf("authenticate by %s: %w", m.AuthMethod, err))
 			}
+			judge, _ = by.(prover)
 			if err := s.say(answer); err != nil {
 				return err
 			}
@@ -79,19 +91,25 @@ func (s *Session) refuse(err error) error {
 	return err
 }
 
-func (s *Session) authenticate(c *wamp.Challenge) (*wamp.Authenticate, error) {
-	for _, a := range s.cfg.Auth {
-		if a.Method() == c.AuthMethod {
-			signature, err := a.Answer(c.Extra)
-			return &wamp.Authenticate{Signature: signature}, err
+// authenticate answers a challenge by one of the methods, which it returns too.
+func authenticate(methods []Authenticator, c *wamp.Challenge) (*wamp.Authenticate, Authenticator, error) {
+	for _, a := range methods {
+		if a.Method() != c.AuthMethod {
+			continue
 		}
+		signature, err := a.Answer(c.Extra)
+		m := &wamp.Authenticate{Signature: signature}
+		if p, ok := a.(prover); ok {
+			m.Extra = p.answered()
+		}
+		return m, a, err
 	}
-	return nil, wamp.Violationf("the client did not offer this method")
+	return nil, nil, wamp.Violationf("the client did not offer this method")
 }
 
-func (s *Session) hello() (*wamp.Hello, error) {
+func (s *Session) hello(auth []Authenticator) (*wamp.Hello, error) {
 	d := wamp.Dict{"agent": "bondy", "roles": roles(s.cfg.Features)}
-	authid, err := authID(s.cfg.Auth)
+	authid, err := authID(auth)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +118,7 @@ func (s *Session) hello() (*wamp.Hello, error) {
 	}
 	var methods []any
 	extra := map[string]any{}
-	for _, a := range s.cfg.Auth {
+	for _, a := range auth {
 		methods = append(methods, a.Method())
 		maps.Copy(extra, a.Extra())
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func (s *Session) waiting(request wamp.ID) *pending {
 }
 
 // revoked handles UNSUBSCRIBED and UNREGISTERED that nobody asked for.
-func (r *reader) revoked(details wamp.Dict, key string, drop func(wamp.ID)) error {
+func (r *reader) revoked(details wamp.Dict, key string, drop func(id wamp.ID, reason wamp.URI)) error {
 	id, err := details.Int(key)
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func (r *reader) revoked(details wamp.Dict, key string, drop func(wamp.ID)) erro
 	r.s.cfg.Logger.Warn("router revoked a "+key, slog.Int64("id", id), slog.String("reason", reason)) //nolint:sloglint // one of two constants
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	drop(wamp.ID(id)) //nolint:gosec // an id that nobody has drops nothing
+	drop(wamp.ID(id), cmp.Or(wamp.URI(reason), wamp.ErrCanceled)) //nolint:gosec // an id that nobody has drops nothing
 	return nil
 }
 

@@ -36,6 +36,7 @@ type Registration struct {
 	procedure wamp.URI
 	handler   InvocationHandler
 	done      chan struct{} // closed under Session.mu
+	revoked   *wamp.Error   // set before it, if the router ended it
 	id        wamp.ID
 }
 
@@ -75,6 +76,17 @@ func (reg *Registration) Procedure() wamp.URI { return reg.procedure }
 // by Unregister or because the router revoked it.
 func (reg *Registration) Done() <-chan struct{} { return reg.done }
 
+// Err says, once Done is closed, why the router revoked the registration; it is
+// nil if it did not.
+func (reg *Registration) Err() error {
+	select {
+	case <-reg.done:
+		return asError(reg.revoked)
+	default:
+		return nil
+	}
+}
+
 // Unregister withdraws the procedure. Invocations that were under way when the
 // router answered are still handled. Doing it again after it succeeded does
 // nothing.
@@ -84,7 +96,7 @@ func (reg *Registration) Unregister(ctx context.Context) error {
 		return nil
 	default:
 	}
-	drop := func(wamp.ID, bool) { reg.s.dropRegistrationLocked(reg.id) }
+	drop := func(wamp.ID, bool) { reg.s.dropRegistrationLocked(reg.id, "") }
 	_, err := reg.s.ask(ctx, drop, func(id wamp.ID) wamp.Message {
 		return &wamp.Unregister{Request: id, Registration: reg.id}
 	})
@@ -105,8 +117,13 @@ func (reg *Registration) grantedLocked(id wamp.ID, abandoned bool) {
 	})
 }
 
-func (s *Session) dropRegistrationLocked(id wamp.ID) {
+// dropRegistrationLocked ends that of that id; revoked is the router's reason, if
+// it was the router.
+func (s *Session) dropRegistrationLocked(id wamp.ID, revoked wamp.URI) {
 	if reg := s.registrations[id]; reg != nil {
+		if revoked != "" {
+			reg.revoked = wamp.Errorf(revoked, "the router revoked the registration of %s", reg.procedure)
+		}
 		close(reg.done)
 		delete(s.registrations, id)
 	}

@@ -41,6 +41,7 @@ type Subscription struct {
 	topic   wamp.URI
 	handler EventHandler
 	done    chan struct{} // closed under Session.mu
+	revoked *wamp.Error   // set before it, if the router ended it
 	id      wamp.ID
 }
 
@@ -87,6 +88,17 @@ func (sub *Subscription) Topic() wamp.URI { return sub.topic }
 // by Unsubscribe or because the router revoked it.
 func (sub *Subscription) Done() <-chan struct{} { return sub.done }
 
+// Err says, once Done is closed, why the router revoked the subscription; it is
+// nil if it did not.
+func (sub *Subscription) Err() error {
+	select {
+	case <-sub.done:
+		return asError(sub.revoked)
+	default:
+		return nil
+	}
+}
+
 // Unsubscribe ends the subscription; its handler is not called any more except
 // for the event that it may be handling. The router is told when it was the
 // last one of its id. Doing it again does nothing.
@@ -94,7 +106,7 @@ func (sub *Subscription) Unsubscribe(ctx context.Context) error {
 	if !sub.leave() {
 		return nil
 	}
-	drop := func(wamp.ID, bool) { sub.s.dropSubscriptionLocked(sub.id) }
+	drop := func(wamp.ID, bool) { sub.s.dropSubscriptionLocked(sub.id, "") }
 	_, err := sub.s.ask(ctx, drop, func(id wamp.ID) wamp.Message {
 		return &wamp.Unsubscribe{Request: id, Subscription: sub.id}
 	})
@@ -136,8 +148,13 @@ func (sub *Subscription) grantedLocked(id wamp.ID, abandoned bool) {
 	}
 }
 
-func (s *Session) dropSubscriptionLocked(id wamp.ID) {
+// dropSubscriptionLocked ends those of that id; revoked is the router's reason, if
+// it was the router.
+func (s *Session) dropSubscriptionLocked(id wamp.ID, revoked wamp.URI) {
 	for _, sub := range s.subscriptions[id] {
+		if revoked != "" {
+			sub.revoked = wamp.Errorf(revoked, "the router revoked the subscription to %s", sub.topic)
+		}
 		close(sub.done)
 	}
 	delete(s.subscriptions, id)

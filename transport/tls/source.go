@@ -25,6 +25,9 @@ type Config struct {
 	// RequireClientCert refuses clients without a certificate; otherwise one
 	// is checked if the client has it.
 	RequireClientCert bool
+	// Revoked, if not nil, refuses chains of client certificates that ClientCA
+	// signed and that are not to be believed any more. Safe for concurrent use.
+	Revoked func(chain []*x509.Certificate) error
 	// NextProtos are the ALPN protocols offered.
 	NextProtos []string
 }
@@ -41,6 +44,15 @@ func (c Config) Validate() error {
 	default:
 		return nil
 	}
+}
+
+// Check refuses the client certificate of a connection, if it has one, that is
+// revoked by now.
+func (c *Config) Check(state *tls.ConnectionState) error {
+	if c.Revoked == nil || state == nil || len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	return c.Revoked(state.PeerCertificates)
 }
 
 // checkInterval is how often, at most, a handshake looks at the files.
@@ -155,6 +167,7 @@ func (s *Source) loadLocked() error {
 		if s.cfg.RequireClientCert {
 			c.ClientAuth = tls.RequireAndVerifyClientCert
 		}
+		c.VerifyConnection = func(state tls.ConnectionState) error { return s.cfg.Check(&state) }
 		// A resumed session would skip the check against a changed authority.
 		c.SessionTicketsDisabled = true
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"bondy/cmd/internal/cli"
+	"bondy/cmd/internal/pki"
 	"bondy/core/wamp"
 	"bondy/transport/client/clienttest"
 )
@@ -110,6 +113,11 @@ func TestCall(t *testing.T) {
 		{[]string{"call", "a.echo", "--serializer", "xml"}, "", "--serializer must be", 2},
 		{[]string{"call", "a.echo", "--url", "ftp://x"}, "", "scheme", 2},
 		{[]string{"call", "a.echo", "--ticket", "x"}, "", "needs --authid", 2},
+		{[]string{"call", "a.echo", "--authid", "joe", "--ticket", ""}, "", "--ticket is empty", 2},
+		{[]string{"call", "a.echo", "--authid", "joe", "--secret="}, "", "--secret is empty", 2},
+		{[]string{"call", "a.echo", "--key-file="}, "", "--key-file is empty", 2},
+		{[]string{"call", "a.echo", "--authmethod", "trust"}, "", "needs --authid", 2},
+		{[]string{"call", "a.echo", "--authmethod", "jwt"}, "", "needs its credential", 2},
 		{[]string{"call", "a.echo", "--authmethod", "magic"}, "", "unknown", 2},
 		{[]string{"call", "a.echo", "--authmethod", "cryptosign"}, "", "needs its credential", 2},
 		{[]string{"call", "a.echo", "--key-file", "/nonexistent"}, "", "--key-file: ", 2},
@@ -152,8 +160,8 @@ func TestCredentials(t *testing.T) {
 	r := clienttest.Start(t, nil, func(p *clienttest.Peer) {
 		hello := clienttest.Expect[*wamp.Hello](p).Details
 		methods, _ := hello.Strings("authmethods")
-		if len(methods) > 0 && methods[0] == "ticket" {
-			p.Send(&wamp.Challenge{AuthMethod: "ticket"})
+		if len(methods) > 0 && slices.Contains([]string{"ticket", "jwt", "password"}, methods[0]) {
+			p.Send(&wamp.Challenge{AuthMethod: methods[0]})
 			hello["signature"] = clienttest.Expect[*wamp.Authenticate](p).Signature
 		}
 		hellos <- hello
@@ -174,6 +182,26 @@ func TestCredentials(t *testing.T) {
 	}
 	d := publish("--key-file", file)
 	if extra, _ := d.Dict("authextra"); extra["pubkey"] != hex.EncodeToString(public) {
+		t.Errorf("HELLO %v", d)
+	}
+	if d := publish("--authmethod", "jwt", "--ticket", "t3"); d["signature"] != "t3" {
+		t.Errorf("HELLO %v", d)
+	}
+	if d := publish("--authmethod", "password", "--secret", "s1"); d["signature"] != "s1" {
+		t.Errorf("HELLO %v", d)
+	}
+	if d := publish("--authmethod", "trust"); d["authid"] != "joe" || !reflect.DeepEqual(d["authmethods"], []any{"trust"}) {
+		t.Errorf("HELLO %v", d)
+	}
+	authority, err := pki.Init(filepath.Dir(file), pki.P256, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authority.Issue(pki.Request{Name: "joe", Role: pki.RoleEdge}); err != nil {
+		t.Fatal(err)
+	}
+	pair := []string{"--cert", filepath.Join(filepath.Dir(file), "joe.crt"), "--key", filepath.Join(filepath.Dir(file), "joe.key")}
+	if d := publish(pair...); !reflect.DeepEqual(d["authmethods"], []any{"tls"}) {
 		t.Errorf("HELLO %v", d)
 	}
 	t.Setenv("BONDY_TICKET", "t2")
@@ -255,6 +283,27 @@ func TestSubscribeReconnects(t *testing.T) {
 	stop()
 	if status := <-done; status != 0 {
 		t.Errorf("interrupted subscribe ends with status %d", status)
+	}
+}
+
+// What the router has revoked is over: the command must not look alive.
+func TestRevokedIsTheEnd(t *testing.T) {
+	for _, command := range [][]string{{"subscribe", "a.b"}, {"register", "a.b", "--echo"}} {
+		r := clienttest.Start(t, nil, func(p *clienttest.Peer) {
+			p.Welcome()
+			if command[0] == "subscribe" {
+				p.Send(&wamp.Subscribed{Request: clienttest.Expect[*wamp.Subscribe](p).Request, Subscription: 3})
+				p.Send(&wamp.Unsubscribed{Details: wamp.Dict{"subscription": int64(3), "reason": "wamp.error.not_authorized"}})
+			} else {
+				p.Send(&wamp.Registered{Request: clienttest.Expect[*wamp.Register](p).Request, Registration: 3})
+				p.Send(&wamp.Unregistered{Details: wamp.Dict{"registration": int64(3), "reason": "wamp.error.not_authorized"}})
+			}
+			p.Goodbye()
+		})
+		text, status := run(t.Context(), io.Discard, io.Discard, append(command, "--url", r.WebSocket)...)
+		if !strings.HasPrefix(text, "wamp.error.not_authorized: the router revoked the ") || !strings.HasSuffix(text, " a.b") || status != 1 {
+			t.Errorf("%s = %q, status %d", command, text, status)
+		}
 	}
 }
 

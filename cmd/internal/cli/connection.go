@@ -21,6 +21,7 @@ import (
 
 // connection is the flags that every client command has.
 type connection struct {
+	given                      *pflag.FlagSet
 	url, realm, serializer     string
 	timeout                    time.Duration
 	authid, authmethod         string
@@ -29,14 +30,15 @@ type connection struct {
 }
 
 func (c *connection) flags(f *pflag.FlagSet) {
+	c.given = f
 	f.StringVar(&c.url, "url", "ws://127.0.0.1:18080/ws", "router: ws://, wss://, tcp://HOST:PORT, tls://HOST:PORT or unix:PATH")
 	f.StringVar(&c.realm, "realm", "realm1", "realm to join")
 	f.StringVar(&c.serializer, "serializer", "json", "json, msgpack or cbor")
 	f.DurationVar(&c.timeout, "timeout", 0, "how long to wait for an answer; 0 for 10s to connect and no limit after")
 	f.StringVar(&c.authid, "authid", "", "authid to join as")
-	f.StringVar(&c.authmethod, "authmethod", "", "anonymous, ticket, password, wampcra, cryptosign or tls; default by the credentials given")
-	f.StringVar(&c.ticket, "ticket", "", "ticket; better in the environment as BONDY_TICKET")
-	f.StringVar(&c.secret, "secret", "", "secret of wampcra, or password; better in the environment as BONDY_SECRET")
+	f.StringVar(&c.authmethod, "authmethod", "", "anonymous, ticket, jwt, password, wampcra, wamp-scram, cryptosign, tls or trust; default by the credentials given")
+	f.StringVar(&c.ticket, "ticket", "", "ticket, or token of jwt; better in the environment as BONDY_TICKET")
+	f.StringVar(&c.secret, "secret", "", "password, of wampcra and wamp-scram too; better in the environment as BONDY_SECRET")
 	f.StringVar(&c.keyFile, "key-file", "", "file with the Ed25519 seed for cryptosign, in hexadecimal")
 	f.StringVar(&c.caFile, "ca", "", "file with the CA certificates to trust (PEM)")
 	f.StringVar(&c.certFile, "cert", "", "file with the client certificate (PEM)")
@@ -91,6 +93,11 @@ func (c *connection) config(log io.Writer) (client.Config, error) {
 // auth picks the methods to offer: the one asked for, or one for each
 // credential that was given, on the command line or else in the environment.
 func (c *connection) auth() ([]client.Authenticator, error) {
+	for _, name := range []string{"ticket", "secret", "key-file", "cert"} {
+		if f := c.given.Lookup(name); f.Changed && f.Value.String() == "" { // lest it becomes an anonymous login
+			return nil, usagef("--%s is empty", name)
+		}
+	}
 	ticket, secret := c.ticket, c.secret
 	if c.authmethod != "" || ticket+secret+c.keyFile == "" {
 		if ticket == "" {
@@ -101,10 +108,10 @@ func (c *connection) auth() ([]client.Authenticator, error) {
 		}
 	}
 	given := map[string]bool{
-		"cryptosign": c.keyFile != "", "wampcra": secret != "", "ticket": ticket != "", "password": secret != "",
-		"tls": c.certFile != "", "anonymous": true,
+		"cryptosign": c.keyFile != "", "wampcra": secret != "", "wamp-scram": secret != "", "ticket": ticket != "", "password": secret != "",
+		"jwt": ticket != "", "tls": c.certFile != "", "trust": true, "anonymous": true,
 	}
-	methods := []string{"cryptosign", "wampcra", "ticket"} // strongest first
+	methods := []string{"cryptosign", "wampcra", "ticket", "tls"} // strongest first; tls may be there for the transport alone
 	if c.authmethod != "" {
 		methods = []string{c.authmethod}
 		have, known := given[c.authmethod]
@@ -120,7 +127,7 @@ func (c *connection) auth() ([]client.Authenticator, error) {
 		if !given[m] {
 			continue
 		}
-		if c.authid == "" && (m == "ticket" || m == "password" || m == "wampcra") {
+		if c.authid == "" && (m == "ticket" || m == "password" || m == "wampcra" || m == "wamp-scram" || m == "trust") {
 			return nil, usagef("authentication by %s needs --authid", m)
 		}
 		switch m {
@@ -132,10 +139,16 @@ func (c *connection) auth() ([]client.Authenticator, error) {
 			out = append(out, client.Cryptosign(c.authid, key))
 		case "wampcra":
 			out = append(out, client.CRA(c.authid, secret))
+		case "wamp-scram":
+			out = append(out, client.SCRAM(c.authid, secret))
 		case "ticket":
 			out = append(out, client.Ticket(c.authid, ticket))
 		case "password":
 			out = append(out, client.Password(c.authid, secret))
+		case "jwt":
+			out = append(out, client.JWT(c.authid, ticket))
+		case "trust":
+			out = append(out, client.Trust(c.authid))
 		case "tls":
 			out = append(out, client.Certificate(c.authid))
 		default:

@@ -28,7 +28,8 @@ result: a JSON object with nothing but "args" and "kwargs", any other JSON value
 as the only argument, or text as one string. A status other than 0 becomes the
 error bondy.error.exec_failed with the standard error output as message.
 
-The command reconnects until it is interrupted.`,
+The command reconnects until it is interrupted, and ends with status 1 when the
+router revokes the registration.`,
 		Args: cobra.ExactArgs(1),
 	}, &c, func(ctx context.Context, args []string) error {
 		m, err := parseMatch(match)
@@ -40,13 +41,14 @@ The command reconnects until it is interrupted.`,
 			return err
 		}
 		procedure := wamp.URI(args[0])
-		return c.keep(ctx, errOut, func(ctx context.Context, s *client.Session) error {
+		return c.keep(ctx, errOut, func(ctx context.Context, s *client.Session) (held, error) {
 			opts := client.RegisterOptions{Match: m, Invoke: invoke}
-			if _, err := s.Register(ctx, procedure, handler, opts); err != nil {
-				return err
+			reg, err := s.Register(ctx, procedure, handler, opts)
+			if err != nil {
+				return nil, err
 			}
-			_, err := fmt.Fprintf(errOut, "registered %s\n", procedure)
-			return err
+			_, err = fmt.Fprintf(errOut, "registered %s\n", procedure)
+			return reg, err
 		})
 	})
 	f := cmd.Flags()

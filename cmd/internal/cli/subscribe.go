@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,8 @@ func subscribeCommand(out, errOut io.Writer) *cobra.Command {
 		Short: "Print the events of a topic until interrupted",
 		Long: `Subscribe to a topic and print each event as a line
 {"topic":...,"args":...,"kwargs":...,"publication":...,"details":{...}}.
-The command reconnects until it is interrupted.`,
+The command reconnects until it is interrupted, and ends with status 1 when the
+router revokes the subscription.`,
 		Args: cobra.ExactArgs(1),
 	}, &c, func(ctx context.Context, args []string) error {
 		m, err := parseMatch(match)
@@ -35,29 +37,53 @@ The command reconnects until it is interrupted.`,
 				cancel(&Error{text: "write event: " + err.Error(), status: 1, cause: err})
 			}
 		}
-		return c.keep(ctx, errOut, func(ctx context.Context, s *client.Session) error {
-			if _, err := s.Subscribe(ctx, topic, handle, client.SubscribeOptions{Match: m}); err != nil {
-				return err
+		return c.keep(ctx, errOut, func(ctx context.Context, s *client.Session) (held, error) {
+			sub, err := s.Subscribe(ctx, topic, handle, client.SubscribeOptions{Match: m})
+			if err != nil {
+				return nil, err
 			}
-			_, err := fmt.Fprintf(errOut, "subscribed to %s\n", topic)
-			return err
+			_, err = fmt.Fprintf(errOut, "subscribed to %s\n", topic)
+			return sub, err
 		})
 	})
 	cmd.Flags().StringVar(&match, "match", "exact", "exact, prefix or wildcard")
 	return cmd
 }
 
+// held is what a command stays for.
+type held interface {
+	Done() <-chan struct{}
+	// Err says why the router revoked it, if it did.
+	Err() error
+}
+
 // keep runs a session until ctx ends, which is no error unless an *Error is
-// the cause.
-func (c *connection) keep(ctx context.Context, errOut io.Writer, setup func(context.Context, *client.Session) error) error {
+// the cause, or until the router revokes what setup made, which is one.
+func (c *connection) keep(ctx context.Context, errOut io.Writer, setup func(context.Context, *client.Session) (held, error)) error {
 	cfg, err := c.config(errOut)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var watches sync.WaitGroup
+	defer watches.Wait()
 	err = client.Run(ctx, c.url, cfg, func(ctx context.Context, s *client.Session) error {
 		ctx, stop := c.limit(ctx)
 		defer stop()
-		return setup(ctx, s)
+		h, err := setup(ctx, s)
+		if err == nil {
+			watches.Go(func() {
+				select {
+				case <-h.Done():
+				case <-s.Done():
+				}
+				if err := h.Err(); err != nil {
+					cancel(failure(err))
+				}
+			})
+		}
+		return err
 	})
 	if e, ok := errors.AsType[*Error](context.Cause(ctx)); ok && err == nil {
 		return e

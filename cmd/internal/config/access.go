@@ -4,8 +4,10 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"bondy/core/ticket"
 	"bondy/core/wamp"
 )
 
@@ -82,6 +84,39 @@ type Trustroot struct {
 	Groups []string `toml:"groups"`
 }
 
+// Tickets says which tickets the users of a realm may draw.
+type Tickets struct {
+	// MaxLifetime bounds what clients ask for, and is what those get who do not.
+	MaxLifetime time.Duration `toml:"max_lifetime"`
+	// Methods are those by which a session must have logged in to get one; nil are
+	// all that prove who a user is.
+	Methods []AuthMethod `toml:"methods"`
+	// MaxPerUser is how many live ones a user may have.
+	MaxPerUser int `toml:"max_per_user"`
+}
+
+// Policy is the same as the router takes it.
+func (t *Tickets) Policy() ticket.Policy {
+	p := ticket.Policy{MaxLifetime: t.MaxLifetime, MaxPerUser: t.MaxPerUser}
+	if t.Methods != nil {
+		p.Methods = make([]string, len(t.Methods))
+		for i, m := range t.Methods {
+			p.Methods[i] = string(m)
+		}
+	}
+	return p
+}
+
+func (t *Tickets) check(p *problems, key string) {
+	positive(p, join(key, "max_lifetime"), t.MaxLifetime)
+	positive(p, join(key, "max_per_user"), t.MaxPerUser)
+	policy := t.Policy()
+	if err := policy.Validate(); err != nil {
+		at, what, _ := strings.Cut(err.Error(), ": ")
+		p.addf(join(key, at), "%s", what)
+	}
+}
+
 // checkLogin checks what says who may log in how.
 func (r *Realm) checkLogin(p *problems, key string) {
 	if r.TLS != nil {
@@ -111,6 +146,7 @@ func (r *Realm) checkLogin(p *problems, key string) {
 		checkURI(p, join(key, "authorizer"), r.Authorizer)
 	}
 	notNegative(p, join(key, "authorizer_cache"), r.AuthorizerCache)
+	r.Tickets.check(p, join(key, "tickets"))
 }
 
 func checkURI(p *problems, key, uri string) {

@@ -60,10 +60,14 @@ func TestErrors(t *testing.T) {
 		{"max_messages_per_second", realm("max_messages_per_second = -1", "r"), "b.toml:3: realm[0].max_messages_per_second: must not be negative"},
 		{"max_messages_per_second_total", realm("max_messages_per_second_total = -1", "r"), "b.toml:3: realm[0].max_messages_per_second_total: must not be negative"},
 		{"max_sessions_per_user", realm("max_sessions_per_user = -1", "r"), "b.toml:3: realm[0].max_sessions_per_user: must not be negative"},
-		{"no password", realm("users = [{ username = \"joe\" }]", "r"), "b.toml:3: realm[0].users[0].password: want 1 to 1024 bytes, or authorized_keys"},
+		{"short password", realm("users = [{ username = \"joe\", password = \"s3cre\" }]", "r"), "b.toml:3: realm[0].users[0].password: must have at least 6 characters"},
+		{"tickets too long", realm("tickets = { max_lifetime = \"721h\" }", "r"), "b.toml:3: realm[0].tickets.max_lifetime: 721h0m0s is not in 1s..720h0m0s"},
+		{"no tickets", realm("tickets = { max_per_user = 0 }", "r"), "b.toml:3: realm[0].tickets.max_per_user: must be more than 0"},
+		{"tickets by jwt", realm("tickets = { methods = [\"wampcra\", \"jwt\"] }", "r"), `b.toml:3: realm[0].tickets.methods[1]: no tickets can be had by way of "jwt"`},
+		{"no password", realm("users = [{ username = \"joe\" }]", "r"), "b.toml:3: realm[0].users[0].password: want a password, or authorized_keys"},
 		{"built-in name", realm("[[realm.groups]]\nname = \"all\"", "r"), "b.toml:4: realm[0].groups[0].name: all is already a built-in role"},
-		{"user and group", realm("groups = [{ name = \"a\" }]\nusers = [{ username = \"a\", password = \"x\" }]", "r"), "b.toml:4: realm[0].users[0].username: a is already the group realm[0].groups[0]"},
-		{"unknown group", realm("groups = [{ name = \"staff\" }]\nusers = [{ username = \"a\", password = \"x\", groups = [\"stuff\"] }]", "r"), `b.toml:4: realm[0].users[0].groups[0]: no group has the name "stuff"; did you mean "staff"?`},
+		{"user and group", realm("groups = [{ name = \"a\" }]\nusers = [{ username = \"a\", password = \"s3cret\" }]", "r"), "b.toml:4: realm[0].users[0].username: a is already the group realm[0].groups[0]"},
+		{"unknown group", realm("groups = [{ name = \"staff\" }]\nusers = [{ username = \"a\", password = \"s3cret\", groups = [\"stuff\"] }]", "r"), `b.toml:4: realm[0].users[0].groups[0]: no group has the name "stuff"; did you mean "staff"?`},
 		{"unknown role", realm(grant("roles = [\"anonymus\"]", "wamp.call", `uri = "a"`), "r"), `b.toml:4: realm[0].grants[0].roles[0]: no user or group has the name "anonymus"; did you mean "anonymous"?`},
 		{"permission", realm(grant(`roles = ["all"]`, "call", `uri = "a"`), "r"), `b.toml:5: realm[0].grants[0].permissions[0]: unknown "call", want one of wamp.call, wamp.cancel, wamp.register, wamp.unregister, wamp.publish, wamp.subscribe, wamp.unsubscribe, wamp.disclose_caller, wamp.disclose_publisher, wamp.disclose_session_info, bondy.issue, bondy.revoke, bondy.authenticate`},
 		{"own prototype", realm("prototype_uri = \"r\"", "r"), "b.toml:3: realm[0].prototype_uri: is the realm itself"},
@@ -79,8 +83,8 @@ func TestErrors(t *testing.T) {
 		{"trust from everywhere", realm("[[realm.sources]]\nsubjects = [\"all\"]\nmethods = [\"trust\"]", "r"), "b.toml:3: realm[0].sources[0].cidrs: a source for trust must name the addresses that are trusted"},
 		{"unknown subject", realm("[[realm.sources]]\nsubjects = [\"joe\"]", "r"), `b.toml:4: realm[0].sources[0].subjects[0]: no user or group has the name "joe"`},
 		{"action", realm("[[realm.sources]]\nsubjects = [\"all\"]\naction = \"refuse\"", "r"), `b.toml:5: realm[0].sources[0].action: unknown "refuse", want one of allow, deny`},
-		{"two passwords", realm("users = [{ username = \"joe\", password = \"x\", password_hash = \"y\" }]", "r"), "b.toml:3: realm[0].users[0].password: want password or password_hash, not both"},
-		{"alias taken", realm("users = [{ username = \"joe\", password = \"x\", aliases = [\"ann\"] }, { username = \"ann\", password = \"x\" }]", "r"), "b.toml:3: realm[0].users[1].username: ann is already an alias of joe"},
+		{"two passwords", realm("users = [{ username = \"joe\", password = \"s3cret\", password_hash = \"y\" }]", "r"), "b.toml:3: realm[0].users[0].password: want password or password_hash, not both"},
+		{"alias taken", realm("users = [{ username = \"joe\", password = \"s3cret\", aliases = [\"ann\"] }, { username = \"ann\", password = \"s3cret\" }]", "r"), "b.toml:3: realm[0].users[1].username: ann is already an alias of joe"},
 		{"reserved realm", realm("", "bondy.x"), "b.toml:2: realm[0].uri: bondy.x is a reserved name"},
 		{"no resource", realm(grant(`roles = ["all"]`, "wamp.call", ""), "r"), "b.toml:3: realm[0].grants[0].resources: want uri and match, or resources"},
 		{"both forms", realm(grant(`roles = ["all"]`, "wamp.call", "resources = [{ uri = \"a\" }]\nuri = \"a\""), "r"), "b.toml:7: realm[0].grants[0].uri: want uri and match, or resources, not both"},
@@ -145,7 +149,7 @@ b.toml:7: listener[0].address: port "1 \"quoted\" \"" is not a number from 0 to 
 b.toml:10: listener[0].max_connections: want a whole number, got a string
 b.toml:13: realm[0].uri: "#" is no loose URI
 b.toml:16: realm[0].users[0].password: want a string, got a number
-b.toml:17: realm[0].users[1].password: want 1 to 1024 bytes, or authorized_keys
+b.toml:17: realm[0].users[1].password: want a password, or authorized_keys
 b.toml:18: realm[0].users[1].username: joe is already the user realm[0].users[0]
 b.toml:19: realm[0].users[1].passwort: unknown key; did you mean "password"?
 `)

@@ -46,7 +46,7 @@ func TestStatedDefaults(t *testing.T) {
 // TestDefaultFileIsComplete turns on every line of the default file, examples
 // too: the result must load and hold each key that the types have.
 func TestDefaultFileIsComplete(t *testing.T) {
-	t.Setenv("JOE_PASSWORD", "x")
+	t.Setenv("JOE_PASSWORD", "secret")
 	full := regexp.MustCompile(`(?m)^#(\w+ = |) ?(e\.g\. )?`).ReplaceAllStringFunc(config.DefaultTOML(), func(s string) string {
 		if s == "# e.g. " || !strings.HasPrefix(s, "# ") && s != "#" {
 			return strings.TrimPrefix(strings.TrimPrefix(s, "# e.g. "), "#")

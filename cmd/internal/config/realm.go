@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"time"
+
+	"bondy/core/ticket"
 )
 
 // Realm is one realm; the keys are those of bondy.realm.create.
@@ -42,6 +44,8 @@ type Realm struct {
 	// AuthorizerCache how long its answers hold.
 	Authorizer      string        `toml:"authorizer"`
 	AuthorizerCache time.Duration `toml:"authorizer_cache"`
+	// Tickets says which tickets users may draw.
+	Tickets Tickets `toml:"tickets"`
 	// SlowConsumer is what happens to a client that does not read.
 	SlowConsumer SlowConsumer `toml:"slow_consumer"`
 	// URIStrictness is which URIs the realm accepts.
@@ -99,6 +103,7 @@ func (r *Realm) setDefaults() {
 	r.RequestIDs = RequestIDsSequential
 	r.MaxDetachedSessions = 1000
 	r.Disclosure = true
+	r.Tickets = Tickets{MaxLifetime: ticket.MaxLifetime, MaxPerUser: ticket.DefaultPerUser}
 	r.Retention = Retention{MaxEvents: 10_000, MaxBytes: 32 << 20, MaxSize: 64 << 10}
 }
 

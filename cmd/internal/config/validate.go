@@ -23,7 +23,6 @@ func laterAuthMethods() []string {
 const (
 	maxName            = 254 // bytes of a name
 	maxDescription     = 512
-	maxPassword        = 1024
 	maxResumeTimeout   = 24 * time.Hour
 	minMessageSize     = 1 * KiB
 	maxMessageSize     = 256 * MiB

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bondy/core/auth"
 	"bondy/core/strict"
 	"bondy/core/wamp"
 )
@@ -198,15 +199,19 @@ type membership struct {
 // checkPassword checks that a user has something to log in with, and not two
 // things of which one would count.
 func (r *Realm) checkPassword(p *problems, key string, u *User) {
-	n := len(u.Password.Reveal())
+	password := u.Password.Reveal()
 	hashed := u.PasswordHash.Reveal() != ""
 	without := r.PrototypeURI != "" || u.SSORealmURI != "" || hashed || len(u.AuthorizedKeys) > 0 ||
 		slices.Contains(r.AuthMethods, AuthTrust) || slices.Contains(r.AuthMethods, AuthTLS)
 	switch {
-	case n == 0 && !without || n > maxPassword:
-		p.addf(key, "want 1 to %d bytes, or authorized_keys", maxPassword)
-	case n > 0 && hashed:
+	case password == "" && !without:
+		p.addf(key, "want a password, or authorized_keys")
+	case password != "" && hashed:
 		p.addf(key, "want password or password_hash, not both")
+	case password != "":
+		if err := auth.CheckPassword(auth.Secret(password)); err != nil {
+			p.addf(key, "%v", err)
+		}
 	}
 }
 

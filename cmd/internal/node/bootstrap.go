@@ -39,6 +39,7 @@ func (n *Node) bootstrap() error {
 		err := tx.CreateRealm(directory.Master, directory.Properties{
 			Description: "Administration of the node",
 			AuthMethods: []string{auth.MethodCryptosign, auth.MethodSCRAM, auth.MethodWAMPCRA, auth.MethodPassword, auth.MethodTicket},
+			Settings:    directory.DefaultSettings(),
 		})
 		if err == nil {
 			err = tx.AddGroup(directory.Master, administrators, nil, nil)

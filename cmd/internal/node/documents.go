@@ -98,6 +98,13 @@ func settings(r *config.Realm) directory.DocumentSettings {
 		TLS: strict.Null[directory.TLSDocument](), RouterKeyFile: strict.NonZero(r.RouterKeyFile),
 		Authorizer: strict.NonZero(wamp.URI(r.Authorizer)), AuthorizerCache: duration(r.AuthorizerCache),
 	}
+	policy := r.Tickets.Policy()
+	d.Tickets = strict.Some(directory.TicketsDocument{
+		MaxLifetime: duration(policy.MaxLifetime), MaxPerUser: strict.Some(policy.MaxPerUser), Methods: strict.Null[[]string](),
+	})
+	if policy.Methods != nil {
+		d.Tickets.Value.Methods = strict.Some(policy.Methods)
+	}
 	history := make([]directory.HistoryDocument, len(r.History))
 	for i, h := range r.History {
 		history[i] = directory.HistoryDocument{

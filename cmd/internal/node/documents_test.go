@@ -73,6 +73,7 @@ router_key_file = "/etc/router.key"
 authorizer = "com.x.authorize"
 authorizer_cache = "10s"
 dynamic = { ticket = "com.x.login" }
+tickets = { max_lifetime = "24h", methods = ["wampcra"], max_per_user = 3 }
 groups = [{ name = "operators", groups = ["staff"], meta = { a = 1 } }]
 users = [
   { username = "joe", password = "s3cret", kdf = "pbkdf2", groups = ["operators"], aliases = ["j"], meta = { site = "Berlin" } },
@@ -126,6 +127,7 @@ users = [{ username = "ann", password = "s3cret" }]
  "history": [{"uri": "com.x", "match": "prefix", "max_events": 7, "max_bytes": "2KiB", "max_age": "2h", "storage": "disk"}],
  "trust": [{"role": "operators", "level": 2}], "tls": {"authid": "email"}, "router_key_file": "/etc/router.key",
  "authorizer": "com.x.authorize", "authorizer_cache": "10s", "dynamic": {"ticket": "com.x.login"},
+ "tickets": {"max_lifetime": "24h", "methods": ["wampcra"], "max_per_user": 3},
  "issuers": [{"issuer": "https://id", "audience": "me", "jwks_url": "https://id/keys", "refresh": "10m", "keep": "20m", "algorithms": ["ES256"], "leeway": "1s",
   "require": {"a": "b"}, "authid_claim": "/x/y", "authid_prefix": "id:", "groups_claim": "g", "groups_map": {"admin": ["operators"]}, "groups": ["staff"]}],
  "trustroots": [{"address": "0xf766dc789cf04cd18ae75af2c5faf2da6650ff57", "contract": "0xf766dc789cf04cd18ae75af2c5faf2da6650ff57", "realm": "0xa6e693cc4a2b4f1400391a728d26369d9b82ef96", "chain_id": 1, "block": 9, "groups": ["operators"]}],

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bondy/cmd/internal/config"
+	"bondy/cmd/internal/pki"
 	"bondy/gateway/admin"
 	"bondy/gateway/welcome"
 	"bondy/transport"
@@ -56,7 +57,10 @@ func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) e
 		cfg.Services = append(cfg.Services, string(s))
 	}
 	if l.TLS != nil {
-		cfg.TLS = &tlsconf.Config{Cert: l.TLS.Cert, Key: l.TLS.Key, ClientCA: l.TLS.ClientCA}
+		var err error
+		if cfg.TLS, err = tlsFiles(l.TLS, n.log); err != nil {
+			return fmt.Errorf("listener %s: %w", l.Address, err)
+		}
 	}
 	t, err := transport.New(ctx, cfg, n.router.Serve, n.log)
 	if err != nil {
@@ -69,6 +73,21 @@ func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) e
 		n.admins = append(n.admins, t)
 	}
 	return nil
+}
+
+// tlsFiles is the TLS of a listener, which takes no client certificate that is
+// revoked beside its authority.
+func tlsFiles(files *config.TLS, log *slog.Logger) (*tlsconf.Config, error) {
+	cfg := &tlsconf.Config{Cert: files.Cert, Key: files.Key, ClientCA: files.ClientCA}
+	if files.ClientCA == "" {
+		return cfg, nil
+	}
+	revoked, err := pki.LoadRevocations(files.ClientCA, log)
+	if err != nil {
+		return nil, fmt.Errorf("tls.client_ca: %w", err)
+	}
+	cfg.Revoked = revoked.Check
+	return cfg, nil
 }
 
 // address is a bound address in the form that the configuration uses.

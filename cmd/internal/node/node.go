@@ -8,11 +8,9 @@ package node
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,6 +39,7 @@ import (
 	"bondy/store/rows"
 	"bondy/store/seal"
 	"bondy/transport"
+	tlsconf "bondy/transport/tls"
 	"bondy/uplink"
 	"bondy/uplink/bridge"
 )
@@ -55,6 +54,9 @@ type Options struct {
 	// Secret is given the password of the administrator that the first start makes;
 	// nil makes one without password. It is not called again.
 	Secret func(user, password string) error
+	// NewNodeKey makes a node key in place of one that is lost. The signing keys that
+	// it had sealed are dropped, and their tickets revoked.
+	NewNodeKey bool
 	// Reload reads the configuration again; nil on a node without a file.
 	Reload func() (config.Config, error)
 	// Notify tells the service manager of a change of state such as
@@ -72,6 +74,7 @@ type Node struct {
 	rows      *rows.Log
 	directory *directory.Directory
 	box       *seal.Box
+	dropped   []wamp.URI // realms whose keys the start dropped
 	book      *book.Book
 	tickets   *ticket.Authority
 	logins    *logins
@@ -167,7 +170,10 @@ func checkFiles(cfg *config.Config) error {
 	var errs []error
 	for i := range cfg.Listeners {
 		if t := cfg.Listeners[i].TLS; t != nil {
-			_, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+			cfg, err := tlsFiles(t, slog.New(slog.DiscardHandler))
+			if err == nil {
+				_, err = tlsconf.New(*cfg, slog.New(slog.DiscardHandler))
+			}
 			errs = append(errs, err)
 		}
 	}
@@ -256,6 +262,7 @@ func (n *Node) openStore() {
 		return n.openDirectory()
 	})
 	n.openAudit()
+	n.try(n.tellDropped)
 }
 
 // openDirectory reads the realms and who is in them.
@@ -282,20 +289,10 @@ func (n *Node) openDirectory() (err error) {
 	n.directory.Observe(n.forget)
 	n.book = book.New(n.directory)
 	n.tickets = ticket.New(n.book, n.box, n.book)
-	return n.bootstrap()
-}
-
-// openBox reads the node key, which the first start makes. One that a first start
-// left that did not come to its end is as good as any.
-func (n *Node) openBox() (*seal.Box, error) {
-	path := filepath.Join(n.cfg.DataDir, seal.FileName)
-	_, err := n.directory.View(directory.Master)
-	if first := err != nil; first {
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return seal.Create(path)
-		}
+	if err := n.dropKeys(); err != nil {
+		return err
 	}
-	return seal.Open(path)
+	return n.bootstrap()
 }
 
 func (n *Node) route() {

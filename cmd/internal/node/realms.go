@@ -111,9 +111,10 @@ func (n *Node) merge(cfg *config.Config) (notes []string, err error) {
 		return nil, err
 	}
 	if len(differ) > 0 {
-		notes = append(notes, `stored realms stay as they are (with manage = "file" they would follow the file): `+strings.Join(differ, ", "))
+		text := strings.Join(differ, ", ")
+		notes = append(notes, `stored realms stay as they are (with manage = "file" they would follow the file): `+text)
 		n.log.Warn(`the file differs from stored realms, which stay as they are; with manage = "file" they would follow it`,
-			slog.Any("differences", differ))
+			slog.String("differences", text))
 	}
 	return notes, nil
 }

@@ -19,7 +19,8 @@ import (
 	"bondy/uplink/bridge"
 )
 
-// recheckInterval is how often open links are held against the revocation list
+// recheckInterval is how often open links, and connections of clients with
+// certificates, are held against the revocation list
 // and the clock.
 const recheckInterval = 5 * time.Second
 
@@ -218,8 +219,12 @@ func (n *Node) runLinks(ctx context.Context, run func(func() error)) {
 	for _, l := range n.links {
 		run(func() error { return l.Run(ctx) })
 	}
-	if len(n.links) == 0 {
-		return
+	var checked []interface{ Recheck() }
+	for _, l := range n.links {
+		checked = append(checked, l)
+	}
+	for _, l := range n.listeners() {
+		checked = append(checked, l)
 	}
 	run(func() error {
 		tick := time.NewTicker(recheckInterval)
@@ -229,7 +234,7 @@ func (n *Node) runLinks(ctx context.Context, run func(func() error)) {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				for _, l := range n.links {
+				for _, l := range checked {
 					l.Recheck()
 				}
 			}

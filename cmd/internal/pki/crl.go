@@ -87,6 +87,38 @@ func readRevocations(path string, authority *x509.Certificate) (revocations, *bi
 	return revoked, number, nil
 }
 
+// renewed reads the list at path again. A file that was there once and is gone is
+// an error, lest a revoked certificate comes back.
+func (r *revocations) renewed(path string, authorities func() ([]*x509.Certificate, error)) (*revocations, error) {
+	data, err := readFile(path, maxList)
+	if r != nil && len(*r) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	signers, err := authorities()
+	if err != nil {
+		return nil, err
+	}
+	revoked, _, err := decodeRevocations(data, signers)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &revoked, nil
+}
+
+// check refuses a chain of which any certificate is revoked.
+func (r *revocations) check(chain []*x509.Certificate) error {
+	for _, c := range chain {
+		serial := c.SerialNumber.Text(16)
+		if at, ok := (*r)[serial]; ok {
+			return fmt.Errorf("%w: %s, serial number %s, on %s", ErrRevoked, chain[0].Subject.CommonName, serial, at.Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
 // sign makes the revocation list with that number.
 func (r revocations) sign(number *big.Int, ca *x509.Certificate, key crypto.Signer) ([]byte, error) {
 	now := time.Now()

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -66,21 +65,13 @@ func LoadTrust(cfg TrustConfig) (*Trust, error) {
 	return t, nil
 }
 
-// loadRevocations replaces the list. A file that was there once and is gone is
-// an error, lest a revoked certificate comes back.
+// loadRevocations replaces the list.
 func (t *Trust) loadRevocations() error {
-	data, err := readFile(t.cfg.CRL, maxList)
-	if old := t.revoked.Load(); old != nil && len(*old) == 0 && errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	revoked, err := t.revoked.Load().renewed(t.cfg.CRL, func() ([]*x509.Certificate, error) { return t.authorities, nil })
 	if err != nil {
 		return err
 	}
-	revoked, _, err := decodeRevocations(data, t.authorities)
-	if err != nil {
-		return fmt.Errorf("%s: %w", t.cfg.CRL, err)
-	}
-	t.revoked.Store(&revoked)
+	t.revoked.Store(revoked)
 	return nil
 }
 
@@ -107,12 +98,8 @@ func (t *Trust) Verify(chain []*x509.Certificate, want Role, now time.Time) (Ide
 	if err != nil {
 		return Identity{}, err
 	}
-	revoked := *t.revoked.Load()
-	for _, c := range chain {
-		serial := c.SerialNumber.Text(16)
-		if at, ok := revoked[serial]; ok {
-			return Identity{}, fmt.Errorf("%w: %s, serial number %s, on %s", ErrRevoked, id.Name, serial, at.Format(time.RFC3339))
-		}
+	if err := t.revoked.Load().check(chain); err != nil {
+		return Identity{}, err
 	}
 	if id.Role != want {
 		return Identity{}, fmt.Errorf("%w: %s is of role %s, want %s", ErrRole, id.Name, id.Role, want)

@@ -23,7 +23,8 @@ func TestRealmMadeAgainIsEmpty(t *testing.T) {
 		grant("staff", "bondy.ticket.scope.", "bondy.issue"),
 	}
 	history := []any{
-		dict{"uri": "com.past.disk", "storage": "disk"}, dict{"uri": "com.past.memory", "storage": "memory"},
+		dict{"uri": "com.past.disk", "storage": "disk"},
+		dict{"uri": "com.past.memory", "storage": "memory"},
 		dict{"uri": "com.past.some.", "match": "prefix", "storage": "disk"},
 	}
 	app := application("app", people("joe"), dict{"grants": granted, "history": history})
@@ -183,7 +184,7 @@ func TestChangesAreTold(t *testing.T) {
 	d.doWith("bondy.realm.delete", dict{"force": true}, "other")
 	want := map[string]bool{
 		`bondy.user.added["ann"]`: true, `bondy.user.updated["app","ann"]`: true, `bondy.user.credentials_changed["app","ann"]`: true,
-		`bondy.group.added["app","crew"]`: true, `bondy.realm.created["other"]`: true, `bondy.realm.deleted["other"]`: true,
+		`bondy.ticket.revoked_all["app","ann"]`: true, `bondy.group.added["app","crew"]`: true, `bondy.realm.created["other"]`: true, `bondy.realm.deleted["other"]`: true,
 	}
 	late := time.NewTimer(effectLimit())
 	defer late.Stop()

@@ -3,6 +3,7 @@ package systest_test
 import (
 	"crypto/ed25519"
 	"encoding/hex"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,7 @@ func application(uri string, users []any, more dict) dict {
 			grant("staff", "bondy.ticket.issue", "wamp.call"), grant("staff", "bondy.ticket.scope.", "bondy.issue"),
 		},
 	}
-	for k, v := range more {
-		doc[k] = v
-	}
+	maps.Copy(doc, more)
 	return doc
 }
 

@@ -68,16 +68,20 @@ func startTOML(t *testing.T, toml string) *rig {
 // the administrator's by the first start there.
 func startIn(t *testing.T, dir, toml string, secret func(user, password string) error) *rig {
 	t.Helper()
+	return startWith(t, dir, toml, composition.Options{Secret: secret})
+}
+
+// startWith is startIn with options of the node.
+func startWith(t *testing.T, dir, toml string, opts composition.Options) *rig {
+	t.Helper()
 	cfg, err := config.Parse([]byte(toml), filepath.Join(dir, "bondy.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{log: &logBuffer{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	level := new(slog.LevelVar)
-	n, err := composition.New(ctx, cfg, composition.Options{
-		Version: "test", Log: slog.New(slog.NewTextHandler(r.log, nil)), Level: level, Secret: secret,
-	})
+	opts.Version, opts.Log, opts.Level = "test", slog.New(slog.NewTextHandler(r.log, nil)), new(slog.LevelVar)
+	n, err := composition.New(ctx, cfg, opts)
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package book
 import (
 	"cmp"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -57,7 +58,34 @@ func New(d *directory.Directory) *Book {
 		}
 	}
 	d.Observe(b.observe)
+	d.Follow(b.follow)
 	return b
+}
+
+// follow revokes the tickets of users who get other credentials or are disabled:
+// whoever had what was good until now may have drawn some.
+func (b *Book) follow(tx *directory.Tx, changes []directory.Change) error {
+	for _, c := range changes {
+		if c.Kind != directory.KindUser || c.Verb != directory.Updated || !revokes(tx, &c) {
+			continue
+		}
+		if err := b.WithdrawAll(tx, c.Realm, c.Name, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func revokes(tx *directory.Tx, c *directory.Change) bool {
+	if slices.Contains(c.Fields, "password") || slices.Contains(c.Fields, "authorized_keys") {
+		return true
+	}
+	v, err := tx.View(c.Realm)
+	if err != nil || !slices.Contains(c.Fields, "enabled") {
+		return false
+	}
+	u, err := v.FindUser(c.Name)
+	return err == nil && u.Disabled
 }
 
 func (b *Book) page(uri wamp.URI) *page {
@@ -149,8 +177,38 @@ func ringOf(v *directory.View) []*ticket.Key {
 	return ring
 }
 
+// Closed are the signing keys of all realms that s does not open, with why.
+func Closed(d *directory.Snapshot, s ticket.Sealer) iter.Seq2[*ticket.Key, error] {
+	return func(yield func(*ticket.Key, error) bool) {
+		for uri := range d.Realms() {
+			v, err := d.View(uri)
+			if err != nil {
+				continue // it was there a moment ago: a snapshot does not change
+			}
+			for _, k := range ringOf(v) {
+				if err := k.Opens(s); err != nil && !yield(k, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Drop deletes signing keys and revokes all tickets of their realms.
+func (b *Book) Drop(tx *directory.Tx, keys []*ticket.Key, at time.Time) error {
+	for _, k := range keys {
+		if err := tx.DeleteSigningKey(k.Realm, k.ID); err != nil {
+			return err
+		}
+		if err := b.WithdrawAll(tx, k.Realm, "", at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Rotate has the next key of a realm sign from now on. Keys that verify nothing
-// any more go.
+// any more go, and the oldest of too many.
 func Rotate(tx *directory.Tx, s ticket.Sealer, realm wamp.URI) error {
 	v, err := tx.View(realm)
 	if err != nil {
@@ -170,11 +228,12 @@ func Rotate(tx *directory.Tx, s ticket.Sealer, realm wamp.URI) error {
 			return err
 		}
 	}
-	for _, k := range ring {
-		if k.Over(time.Now()) {
-			if err := tx.DeleteSigningKey(realm, k.ID); err != nil {
-				return err
-			}
+	if v, err = tx.View(realm); err != nil {
+		return err
+	}
+	for _, k := range ticket.Spent(ringOf(v), time.Now()) {
+		if err := tx.DeleteSigningKey(realm, k.ID); err != nil {
+			return err
 		}
 	}
 	return nil
