@@ -19,7 +19,7 @@ import (
 const (
 	closeUserDeleted  wamp.URI = "bondy.user.deleted"
 	closeUserDisabled wamp.URI = "bondy.user.disabled"
-	closeCredentials  wamp.URI = "bondy.user.credentials_changed"
+	closeCredentials  wamp.URI = "bondy.user.credentials_changed" //nolint:gosec // no credential
 	closeTicket       wamp.URI = "bondy.ticket.revoked"
 )
 

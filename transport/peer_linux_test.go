@@ -30,7 +30,7 @@ func TestSocketIsForItsOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
 	}
-	dir, err := os.MkdirTemp("/tmp", "bondy")
+	dir, err := os.MkdirTemp("/tmp", "bondy") //nolint:usetesting // others must get at it
 	if err != nil {
 		t.Fatal(err)
 	}

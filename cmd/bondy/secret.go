@@ -22,7 +22,7 @@ type adminSecret struct {
 
 func (s *adminSecret) deliver(user, secret string) error {
 	f, terminal := s.stderr.(*os.File)
-	if s.file == "" && terminal && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a descriptor
+	if s.file == "" && terminal && term.IsTerminal(int(f.Fd())) {
 		_, err := fmt.Fprintf(f, `
 The administrator of this node, shown this once:
 

@@ -116,7 +116,7 @@ func readmeSteps() map[string]func(*walk, string) {
 		"bin/bondy reload --config bondy.toml":                                                                                     func(w *walk, line string) { w.run(line) },
 		"bin/bondy realm create com.example.shop --authmethods wampcra,ticket,cryptosign":                                          tells("com.example.shop"),
 		"bin/bondy group add staff --realm com.example.shop":                                                                       tells("staff"),
-		"bin/bondy user add joe --generate-password --group staff --realm com.example.shop":                                                 tells("joe"),
+		"bin/bondy user add joe --generate-password --group staff --realm com.example.shop":                                        tells("joe"),
 		"bin/bondy grant add --role group/staff --permission wamp.call --uri com.example. --match prefix --realm com.example.shop": tells(""),
 		"bin/bondy grant explain --user joe --permission wamp.call --uri com.example.order --realm com.example.shop":               tells("group/staff"),
 		"bin/bondy audit tail": tells("bondy.user.add"),
