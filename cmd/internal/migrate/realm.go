@@ -74,7 +74,11 @@ func (c *converter) methods(path string, uri wamp.URI, r *foreignRealm, d *direc
 	if !r.AuthMethods.Has() {
 		d.AuthMethods = strict.Null[[]string]()
 		if r.PrototypeURI == "" {
-			d.AuthMethods = strict.Some([]string{auth.MethodAnonymous, auth.MethodPassword, auth.MethodWAMPCRA, auth.MethodTicket})
+			list := []string{auth.MethodPassword, auth.MethodWAMPCRA, auth.MethodTicket}
+			if uri != directory.Master {
+				list = append([]string{auth.MethodAnonymous}, list...)
+			}
+			d.AuthMethods = strict.Some(list)
 			c.note(r.at, uri, path+".authmethods", Changed, "made %s, the predecessor's default without oauth2", strings.Join(d.AuthMethods.Value, ", "))
 		}
 		return
@@ -84,6 +88,8 @@ func (c *converter) methods(path string, uri wamp.URI, r *foreignRealm, d *direc
 		at := fmt.Sprintf("%s.authmethods[%d]", path, i)
 		if why, foreign := foreignMethods()[m]; foreign {
 			c.note(r.at, uri, at, Dropped, "%s: %s", m, why)
+		} else if m == auth.MethodAnonymous && uri == directory.Master {
+			c.note(r.at, uri, at, Dropped, "anonymous: nobody administers a node without saying who it is")
 		} else if !slices.Contains(list, m) {
 			list = append(list, m)
 		}
