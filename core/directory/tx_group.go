@@ -258,13 +258,21 @@ func members(groups []string) []string {
 	return slices.DeleteFunc(out, builtIn)
 }
 
-func (tx *Tx) setUserGroups(d *state, name string, groups []string) error {
+// joinable are members of groups that can have some.
+func (tx *Tx) joinable(d *state, groups []string) ([]string, error) {
 	if err := tx.existing(d, groups); err != nil {
-		return err
+		return nil, err
 	}
-	groups = members(groups)
-	if len(groups) > maxGroups {
-		return wamp.Errorf(ErrRange, "groups: more than %d", maxGroups)
+	if groups = members(groups); len(groups) > maxGroups {
+		return nil, wamp.Errorf(ErrRange, "groups: more than %d", maxGroups)
+	}
+	return groups, nil
+}
+
+func (tx *Tx) setUserGroups(d *state, name string, groups []string) error {
+	groups, err := tx.joinable(d, groups)
+	if err != nil {
+		return err
 	}
 	tx.setUserGroupsTo(d, name, groups)
 	return nil
@@ -280,12 +288,9 @@ func (tx *Tx) setUserGroupsTo(d *state, name string, groups []string) {
 }
 
 func (tx *Tx) setParents(d *state, name string, groups []string) error {
-	if err := tx.existing(d, groups); err != nil {
+	groups, err := tx.joinable(d, groups)
+	if err != nil {
 		return err
-	}
-	groups = members(groups)
-	if len(groups) > maxGroups {
-		return wamp.Errorf(ErrRange, "groups: more than %d", maxGroups)
 	}
 	tx.setParentsTo(d, name, groups)
 	views := []View{{realm: d, proto: tx.protoOf(d)}}

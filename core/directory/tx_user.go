@@ -443,17 +443,22 @@ func (tx *Tx) putMeta(d *state, kind, name string, of id.Incarnation, meta json.
 	tx.put(KindMeta, metaRow{Of: of, Meta: meta}, string(d.realm.URI), kind, name)
 }
 
+// withHome finds a user, by name or alias, of a realm, and the realm that keeps its
+// credentials, to change them.
+func (tx *Tx) withHome(realm wamp.URI, name string) (d, home *state, u *User, err error) {
+	if d, err = tx.draft(realm); err != nil {
+		return nil, nil, nil, err
+	}
+	if u, err = tx.user(d, name); err != nil {
+		return nil, nil, nil, err
+	}
+	home, err = tx.home(d, u)
+	return d, home, u, err
+}
+
 // AddAlias gives a user another name to log in with.
 func (tx *Tx) AddAlias(realm wamp.URI, name, alias string) error {
-	d, err := tx.draft(realm)
-	if err != nil {
-		return err
-	}
-	u, err := tx.user(d, name)
-	if err != nil {
-		return err
-	}
-	home, err := tx.home(d, u)
+	d, home, u, err := tx.withHome(realm, name)
 	if err != nil {
 		return err
 	}
@@ -485,15 +490,7 @@ func (tx *Tx) addAlias(d *state, name, alias string) error {
 
 // RemoveAlias takes an alias away; it is no error when the user has it not.
 func (tx *Tx) RemoveAlias(realm wamp.URI, name, alias string) error {
-	d, err := tx.draft(realm)
-	if err != nil {
-		return err
-	}
-	u, err := tx.user(d, name)
-	if err != nil {
-		return err
-	}
-	home, err := tx.home(d, u)
+	_, home, u, err := tx.withHome(realm, name)
 	if err != nil {
 		return err
 	}
