@@ -238,7 +238,7 @@ func (r *Router) dismiss(c *directory.Commit, ch *directory.Change) {
 	epoch = epoch && ch.Kind == directory.KindTicket && ch.Verb != directory.Deleted
 	switch {
 	case epoch:
-		ticket, reason, message = true, closeTicket, "all tickets were revoked"
+		reason, message = closeTicket, "all tickets were revoked"
 	case ch.Kind == directory.KindTicket && ch.Verb == directory.Deleted: // also when it expired
 		ticket, reason, message = true, closeTicket, "the ticket was revoked"
 	case ch.Kind != directory.KindUser || ch.Verb == directory.Created:

@@ -94,11 +94,7 @@ func inOrder(list []rbac.RoleGrant) []rbac.RoleGrant {
 }
 
 func shownGrant(g rbac.RoleGrant) map[string]any {
-	names := []any{}
-	for _, p := range g.Permissions.List() {
-		names = append(names, p.String())
-	}
-	return map[string]any{"resource": shownResource(g.Resource), "permissions": names}
+	return map[string]any{"resource": shownResource(g.Resource), "permissions": texts(g.Permissions.Names())}
 }
 
 func shownResource(r rbac.Resource) map[string]any {

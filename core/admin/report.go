@@ -51,6 +51,9 @@ func (c *call) report(p *procedure, err error) {
 		e.Changes = append(e.Changes, describe(change))
 	}
 	audit.Emit(c.Audit, e)
+	if len(c.made) > 0 {
+		_ = audit.Flush(c.Context, c.Audit) // the log itself tells what it could not write; the change stands
+	}
 }
 
 // describe is a change in a few words.

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -77,8 +78,9 @@ func (plain) Open(b []byte, _ string) ([]byte, error) { return b, nil }
 
 // recorder keeps the events of an audit log.
 type recorder struct {
-	mu   sync.Mutex
-	list []audit.Event
+	mu      sync.Mutex
+	list    []audit.Event
+	flushed int
 }
 
 func (r *recorder) Record(e audit.Event) {
@@ -88,6 +90,14 @@ func (r *recorder) Record(e audit.Event) {
 }
 
 // last is the latest event.
+// Flush is what audit.Flush calls: it notes how much is on the disk.
+func (r *recorder) Flush(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flushed = len(r.list)
+	return nil
+}
+
 func (r *recorder) last() audit.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()

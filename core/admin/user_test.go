@@ -292,6 +292,9 @@ func TestChangesAreAudited(t *testing.T) {
 		e.Realm != "realm1" || e.AuthID != "boss" || e.Session != 42 || len(e.Changes) != 1 || e.Changes[0] != "user joe created" {
 		t.Errorf("recorded %+v", e)
 	}
+	if r.events.flushed != len(r.events.list) {
+		t.Error("the call was answered before its record was on the disk")
+	}
 	r.refused(boss, directory.ErrAlreadyExists, "bondy.user.add", dict{"username": "joe", "password": "first secret"})
 	if e := r.events.last(); e.Outcome != audit.Failed || !strings.Contains(e.Reason, "already") {
 		t.Errorf("recorded %+v", e)

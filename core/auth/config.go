@@ -95,8 +95,8 @@ type Config struct {
 	Guard *Guard
 }
 
-// allMethods are the names of all methods.
-func allMethods() []string {
+// Methods are the names of all authentication methods.
+func Methods() []string {
 	return []string{
 		MethodAnonymous, MethodTrust, MethodPassword, MethodTicket, MethodWAMPCRA,
 		MethodSCRAM, MethodCryptosign, MethodTLS, MethodJWT,
@@ -106,7 +106,7 @@ func allMethods() []string {
 // Validate checks the configuration; the error names the key.
 func (c *Config) Validate() error {
 	for i, m := range c.Methods {
-		if !slices.Contains(allMethods(), m) {
+		if !slices.Contains(Methods(), m) {
 			return fmt.Errorf("authmethods[%d]: unknown method %q", i, m)
 		}
 		if slices.Contains(c.Methods[:i], m) {

@@ -161,7 +161,7 @@ func parseAnswer(result any) (*answer, error) {
 			return nil, err
 		}
 	}
-	if err := validName(a.role); err != nil {
+	if err := ValidName(a.role); err != nil {
 		return nil, fmt.Errorf("role: %w", err)
 	}
 	if a.extra, err = dict.Dict("extra"); err != nil {

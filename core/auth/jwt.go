@@ -81,7 +81,7 @@ func (i *Issuer) validate() error {
 		groups = append(groups, to...)
 	}
 	for _, g := range groups {
-		if err := validName(g); err != nil {
+		if err := ValidName(g); err != nil {
 			return fmt.Errorf("groups: %w", err)
 		}
 	}
@@ -215,7 +215,7 @@ func (i *Issuer) check(ctx context.Context, t *jwt.JSONWebToken, header jose.Hea
 func (m *token) candidate(req *Request, i *Issuer, std *jwt.Claims, claims map[string]any) (*candidate, error) {
 	name, _ := claim(claims, cmp.Or(i.AuthID, "sub")).(string)
 	authid := i.Prefix + name
-	if err := validName(authid); name == "" || err != nil {
+	if err := ValidName(authid); name == "" || err != nil {
 		return nil, errors.New("the token names nobody")
 	}
 	if m.dir.has(authid) {

@@ -63,6 +63,15 @@ func (s *Source) id() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Check checks the source and returns its id: its own, or one that follows from
+// what it says.
+func (s *Source) Check() (string, error) {
+	if err := s.validate(); err != nil {
+		return "", err
+	}
+	return s.id(), nil
+}
+
 func (s *Source) validate() error {
 	if len(s.Subjects) == 0 {
 		return errors.New("subjects: want a user, a group, all or anonymous")
@@ -71,7 +80,7 @@ func (s *Source) validate() error {
 		if name == SubjectAll || name == SubjectAnonymous {
 			continue
 		}
-		if err := validName(name); err != nil {
+		if err := ValidName(name); err != nil {
 			return fmt.Errorf("subjects[%d]: %w", i, err)
 		}
 	}
@@ -84,7 +93,7 @@ func (s *Source) validate() error {
 		}
 	}
 	for i, m := range s.Methods {
-		if !slices.Contains(allMethods(), m) {
+		if !slices.Contains(Methods(), m) {
 			return fmt.Errorf("methods[%d]: unknown method %q", i, m)
 		}
 	}

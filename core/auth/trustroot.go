@@ -50,7 +50,7 @@ func (r *Trustroot) validate() error {
 		return errors.New("groups: want at least one")
 	}
 	for i, g := range r.Groups {
-		if err := validName(g); err != nil {
+		if err := ValidName(g); err != nil {
 			return fmt.Errorf("groups[%d]: %w", i, err)
 		}
 	}

@@ -81,7 +81,7 @@ func (u *User) Same(o *User) bool {
 func validateUsers(users []User) error {
 	names, groups := make(map[string]bool), make(map[string]bool)
 	for i, u := range users {
-		if err := validName(u.Name); err != nil {
+		if err := ValidName(u.Name); err != nil {
 			return fmt.Errorf("users[%d].username: %w", i, err)
 		}
 		if names[u.Name] {
@@ -110,7 +110,7 @@ func validateUsers(users []User) error {
 			}
 		}
 		for j, g := range u.Groups {
-			if err := validName(g); err != nil {
+			if err := ValidName(g); err != nil {
 				return fmt.Errorf("users[%d].groups[%d]: %w", i, j, err)
 			}
 			groups[g] = true
@@ -124,9 +124,8 @@ func validateUsers(users []User) error {
 	return nil
 }
 
-// validName checks the name of a user or group. The reserved words have a
-// meaning of their own in grants and sources.
-func validName(name string) error {
+// ValidName checks the name of a user, an alias or a group.
+func ValidName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("a name must not be empty")
@@ -134,7 +133,7 @@ func validName(name string) error {
 		return fmt.Errorf("longer than %d bytes", MaxName)
 	case !utf8.ValidString(name):
 		return errors.New("not valid UTF-8")
-	case slices.Contains([]string{"all", "anonymous", "any", "from", "on", "to"}, name):
+	case ReservedName(name):
 		return fmt.Errorf("%q is a reserved word", name)
 	}
 	for _, r := range name {
@@ -143,4 +142,10 @@ func validName(name string) error {
 		}
 	}
 	return nil
+}
+
+// ReservedName tells whether a name is a word with a meaning of its own in grants
+// and sources, which no user, alias or group can have.
+func ReservedName(name string) bool {
+	return slices.Contains([]string{"all", "anonymous", "any", "from", "on", "to"}, name)
 }

@@ -153,7 +153,7 @@ func (d *GrantDocument) Parse() ([]rbac.Resource, rbac.PermissionSet, error) {
 	for i, name := range d.Permissions {
 		p, ok := rbac.ParsePermission(name)
 		if !ok {
-			return nil, 0, at(unknown("permission", name, permissionNames(^rbac.PermissionSet(0))...), "permissions[%d]", i)
+			return nil, 0, at(unknown("permission", name, (^rbac.PermissionSet(0)).Names()...), "permissions[%d]", i)
 		}
 		ps |= rbac.Set(p)
 	}
@@ -230,7 +230,7 @@ func (r *Role) grantDocuments() []GrantDocument {
 	var last rbac.PermissionSet
 	for _, g := range grants {
 		if g.Permissions != last {
-			out = append(out, GrantDocument{Roles: Names{name}, Permissions: permissionNames(g.Permissions)})
+			out = append(out, GrantDocument{Roles: Names{name}, Permissions: g.Permissions.Names()})
 			last = g.Permissions
 		}
 		d := &out[len(out)-1]

@@ -47,7 +47,7 @@ func (tx *Tx) AddSource(realm wamp.URI, s Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.ID, err = auth.SourceID(&s.Source); err != nil {
+	if s.ID, err = s.Check(); err != nil {
 		return "", invalid("source: %v", err)
 	}
 	if len(s.ID) > auth.MaxName || strings.ContainsFunc(s.ID, unicode.IsControl) || !utf8.ValidString(s.ID) {
@@ -184,7 +184,7 @@ func (tx *Tx) regrant(realm wamp.URI, role rbac.Role, resource rbac.Resource, ch
 	if ps == 0 {
 		tx.remove(KindGrant, at...)
 	} else {
-		tx.put(KindGrant, grantRow{Of: of, Permissions: permissionNames(ps)}, at...)
+		tx.put(KindGrant, grantRow{Of: of, Permissions: ps.Names()}, at...)
 	}
 	if len(grants) == 0 {
 		d.grants = d.grants.Delete(key)
@@ -193,14 +193,6 @@ func (tx *Tx) regrant(realm wamp.URI, role rbac.Role, resource rbac.Resource, ch
 	}
 	tx.changed(d.realm.URI, KindGrant, kind+"/"+role.Name, verb, resource.Match.String()+" "+string(resource.URI))
 	return nil
-}
-
-func permissionNames(ps rbac.PermissionSet) []string {
-	var names []string
-	for _, p := range ps.List() {
-		names = append(names, p.String())
-	}
-	return names
 }
 
 // removeGrants takes everything away that a role is granted.

@@ -41,14 +41,24 @@ func (tx *Tx) AddGroup(realm wamp.URI, name string, groups []string, meta json.R
 	return tx.setParents(d, name, groups)
 }
 
-// UpdateGroup changes a group; what is nil stays.
-func (tx *Tx) UpdateGroup(realm wamp.URI, name string, groups *[]string, meta *json.RawMessage) error {
+// ownGroup finds a realm and a group of its own, to change it.
+func (tx *Tx) ownGroup(realm wamp.URI, name string) (*state, *Group, error) {
 	d, err := tx.draft(realm)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if _, ok := d.groups.Get(name); !ok {
-		return noSuchGroup(name)
+	g, ok := d.groups.Get(name)
+	if !ok {
+		return nil, nil, noSuchGroup(name)
+	}
+	return d, g, nil
+}
+
+// UpdateGroup changes a group; what is nil stays.
+func (tx *Tx) UpdateGroup(realm wamp.URI, name string, groups *[]string, meta *json.RawMessage) error {
+	d, _, err := tx.ownGroup(realm, name)
+	if err != nil {
+		return err
 	}
 	if meta != nil {
 		if err := tx.setGroupMeta(d, name, *meta); err != nil {
@@ -80,13 +90,9 @@ func (tx *Tx) setGroupMeta(d *state, name string, meta json.RawMessage) error {
 
 // DeleteGroup removes a group, what it is granted, and its members' being in it.
 func (tx *Tx) DeleteGroup(realm wamp.URI, name string) error {
-	d, err := tx.draft(realm)
+	d, g, err := tx.ownGroup(realm, name)
 	if err != nil {
 		return err
-	}
-	g, ok := d.groups.Get(name)
-	if !ok {
-		return noSuchGroup(name)
 	}
 	tx.removeGroup(d, g)
 	tx.removeGrants(d, roleKey(rbac.Role{Kind: rbac.RoleGroup, Name: name}))
@@ -205,26 +211,18 @@ func (tx *Tx) eachUser(realm wamp.URI, users []string, f func(*state, *User) err
 
 // AddParents puts a group into other groups.
 func (tx *Tx) AddParents(realm wamp.URI, name string, groups []string) error {
-	d, err := tx.draft(realm)
+	d, g, err := tx.ownGroup(realm, name)
 	if err != nil {
 		return err
-	}
-	g, ok := d.groups.Get(name)
-	if !ok {
-		return noSuchGroup(name)
 	}
 	return tx.setParents(d, name, slices.Concat(g.Groups, groups))
 }
 
 // RemoveParents takes a group out of other groups.
 func (tx *Tx) RemoveParents(realm wamp.URI, name string, groups []string) error {
-	d, err := tx.draft(realm)
+	d, g, err := tx.ownGroup(realm, name)
 	if err != nil {
 		return err
-	}
-	g, ok := d.groups.Get(name)
-	if !ok {
-		return noSuchGroup(name)
 	}
 	rest := g.Groups
 	for _, other := range groups {

@@ -166,11 +166,10 @@ func (tx *Tx) free(d *state, name string) error {
 
 // validName checks the name of a user, alias or group.
 func validName(name string) error {
-	err := auth.ValidName(name)
-	switch {
+	switch err := auth.ValidName(name); {
 	case err == nil:
 		return nil
-	case slices.Contains([]string{"all", "anonymous", "any", "from", "on", "to"}, name):
+	case auth.ReservedName(name):
 		return wamp.Errorf(ErrReservedName, "%v", err)
 	default:
 		return invalid("%v", err)

@@ -15,9 +15,6 @@ import (
 // NodeID names a node of a cluster.
 type NodeID uint64
 
-// NewNodeID draws one.
-func NewNodeID() NodeID { return NodeID(random()) }
-
 // Incarnation tells a thing from one of the same name that was there before
 // and was deleted. 0 is none.
 type Incarnation uint64

@@ -81,6 +81,15 @@ func (s PermissionSet) List() (list []Permission) {
 	return list
 }
 
+// Names are those of the permissions in the set, in their order.
+func (s PermissionSet) Names() []string {
+	var names []string
+	for _, p := range s.List() {
+		names = append(names, p.String())
+	}
+	return names
+}
+
 // Disclosing are the permissions that the options of a REGISTER, for p Register,
 // or of a SUBSCRIBE need on the same URI, because they ask to be told of clients
 // that did not ask to be disclosed. An option that is no boolean asks for

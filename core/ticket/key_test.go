@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"bondy/core/ticket"
+	"bondy/core/ticket/tickettest"
 )
 
 func states(ring []*ticket.Key) string {
@@ -126,7 +127,7 @@ func TestKeyRows(t *testing.T) {
 		}
 		rows = append(rows, again)
 	}
-	restarted := &world{memory: ticket.NewMemory(), users: w.users}
+	restarted := &world{memory: tickettest.NewMemory(), users: w.users}
 	restarted.memory.SetRing(three, rows)
 	restarted.Authority = ticket.New(restarted.memory, clear{}, w.memory)
 	restarted.check(t, "after a restart", i.Ticket, "ann", "three")

@@ -34,7 +34,7 @@ func (clear) Open(sealed []byte, about string) ([]byte, error) {
 // two are users of the SSO realm, but for joe in two.
 type world struct {
 	*ticket.Authority
-	memory *ticket.Memory
+	memory *tickettest.Memory
 	users  map[wamp.URI]auth.Directory
 }
 
@@ -51,7 +51,7 @@ func user(realm wamp.URI, name string, incarnation id.Incarnation) auth.User {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{memory: ticket.NewMemory(), users: make(map[wamp.URI]auth.Directory)}
+	w := &world{memory: tickettest.NewMemory(), users: make(map[wamp.URI]auth.Directory)}
 	w.Authority = ticket.New(w.memory, clear{}, w.memory)
 	for realm, users := range map[wamp.URI][]auth.User{
 		one:   {user(sso, "ann", 1), user(sso, "joe", 1), user(one, "app", 1)},
@@ -229,7 +229,7 @@ func TestRevocationActsAtOnce(t *testing.T) {
 func TestTicketNeedsItsRecord(t *testing.T) {
 	w := newWorld(t)
 	i := w.issue(t, w.request(three, "ann"))
-	elsewhere := ticket.New(w.memory, clear{}, ticket.NewMemory())
+	elsewhere := ticket.New(w.memory, clear{}, tickettest.NewMemory())
 	u, _ := w.users[three].User("ann")
 	if _, err := elsewhere.Verify(three, u, i.Ticket); err == nil {
 		t.Error("accepted without a record")
@@ -286,5 +286,5 @@ func TestTicketsPerUser(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	tickettest.Records(t, func(*testing.T) ticket.Records { return ticket.NewMemory() })
+	tickettest.Records(t, func(*testing.T) ticket.Records { return tickettest.NewMemory() })
 }

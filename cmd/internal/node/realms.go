@@ -56,13 +56,14 @@ func (n *Node) openHistory(realm wamp.URI, rule broker.HistoryRule) broker.Histo
 	return l
 }
 
-// forget drops the event history of realms that were deleted, before others of
+// forget drops what is kept here of realms that were deleted, before others of
 // their names open theirs.
 func (n *Node) forget(c *directory.Commit) {
 	for _, ch := range c.Changes {
 		if ch.Kind != directory.KindRealm || ch.Verb != directory.Deleted {
 			continue
 		}
+		n.logins.forget(ch.Realm)
 		if err := n.history.Forget(ch.Realm); err != nil {
 			n.log.Error("the event history of a deleted realm is still on the disk", slog.String("realm", string(ch.Realm)), slog.Any("err", err))
 		}

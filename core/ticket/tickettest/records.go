@@ -1,4 +1,5 @@
-// Package tickettest tests implementations of ticket.Records.
+// Package tickettest tests implementations of ticket.Records, and has one in memory
+// for tests of others.
 package tickettest
 
 import (

@@ -1,10 +1,11 @@
-package ticket
+package tickettest
 
 import (
 	"slices"
 	"sync"
 	"time"
 
+	"bondy/core/ticket"
 	"bondy/core/wamp"
 )
 
@@ -12,9 +13,9 @@ import (
 // use.
 type Memory struct {
 	mu      sync.Mutex
-	records map[userOf][]Record
+	records map[userOf][]ticket.Record
 	epochs  map[userOf]time.Time // those of realms have no name
-	rings   map[wamp.URI][]*Key
+	rings   map[wamp.URI][]*ticket.Key
 }
 
 // userOf is a user of an authrealm.
@@ -25,48 +26,48 @@ type userOf struct {
 
 // NewMemory makes an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{records: make(map[userOf][]Record), epochs: make(map[userOf]time.Time), rings: make(map[wamp.URI][]*Key)}
+	return &Memory{records: make(map[userOf][]ticket.Record), epochs: make(map[userOf]time.Time), rings: make(map[wamp.URI][]*ticket.Key)}
 }
 
 // Ring implements Rings.
-func (m *Memory) Ring(realm wamp.URI) []*Key {
+func (m *Memory) Ring(realm wamp.URI) []*ticket.Key {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.rings[realm]
 }
 
 // SetRing puts keys in place of those of the same id.
-func (m *Memory) SetRing(realm wamp.URI, changed []*Key) {
+func (m *Memory) SetRing(realm wamp.URI, changed []*ticket.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ring := slices.DeleteFunc(slices.Clone(m.rings[realm]), func(old *Key) bool {
-		return slices.ContainsFunc(changed, func(k *Key) bool { return k.ID == old.ID })
+	ring := slices.DeleteFunc(slices.Clone(m.rings[realm]), func(old *ticket.Key) bool {
+		return slices.ContainsFunc(changed, func(k *ticket.Key) bool { return k.ID == old.ID })
 	})
 	m.rings[realm] = append(ring, changed...)
 }
 
 // Put implements Records.
-func (m *Memory) Put(r Record, most int) error {
+func (m *Memory) Put(r ticket.Record, most int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := userOf{r.AuthRealm, r.Name}
 	list := slices.Clone(m.records[at])
-	slices.SortFunc(list, func(a, b Record) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+	slices.SortFunc(list, func(a, b ticket.Record) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
 	list = slices.Delete(list, 0, max(0, len(list)+1-most))
 	m.records[at] = append(list, r)
 	return nil
 }
 
 // Get implements Records.
-func (m *Memory) Get(authrealm wamp.URI, ticket string) (Record, bool) {
+func (m *Memory) Get(authrealm wamp.URI, id string) (ticket.Record, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for at, list := range m.records {
-		if i := slices.IndexFunc(list, func(r Record) bool { return r.ID == ticket }); i >= 0 && at.realm == authrealm {
+		if i := slices.IndexFunc(list, func(r ticket.Record) bool { return r.ID == id }); i >= 0 && at.realm == authrealm {
 			return list[i], true
 		}
 	}
-	return Record{}, false
+	return ticket.Record{}, false
 }
 
 // Epoch implements Records.
@@ -81,8 +82,8 @@ func (m *Memory) Epoch(authrealm wamp.URI, name string) time.Time {
 }
 
 // Revoke implements Records.
-func (m *Memory) Revoke(authrealm wamp.URI, ticket string) (bool, error) {
-	return m.drop(func(r Record) bool { return r.AuthRealm == authrealm && r.ID == ticket }) > 0, nil
+func (m *Memory) Revoke(authrealm wamp.URI, id string) (bool, error) {
+	return m.drop(func(r ticket.Record) bool { return r.AuthRealm == authrealm && r.ID == id }) > 0, nil
 }
 
 // RevokeAll implements Records.
@@ -105,11 +106,11 @@ func (m *Memory) RevokeAll(authrealm wamp.URI, name string, at time.Time) error 
 
 // Purge implements Records.
 func (m *Memory) Purge(before time.Time) (int, error) {
-	return m.drop(func(r Record) bool { return r.ExpiresAt.Before(before) }), nil
+	return m.drop(func(r ticket.Record) bool { return r.ExpiresAt.Before(before) }), nil
 }
 
 // drop deletes records and returns how many.
-func (m *Memory) drop(which func(Record) bool) int {
+func (m *Memory) drop(which func(ticket.Record) bool) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
