@@ -9,7 +9,7 @@ GOBENCH  := go test -run '^$$' -bench '$(BENCH)' -benchmem
 TARGETS  := linux/amd64 linux/arm64 linux/arm/7 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check race fuzz e2e probe bench bench-cmp cover fmt tidy vuln cross clean help
+.PHONY: run build test check lint race fuzz e2e probe bench bench-cmp cover fmt tidy vuln cross clean help
 
 run: build ## run a node with the default configuration, or ARGS="--config bondy.toml"
 	bin/bondy serve $(ARGS)
@@ -20,12 +20,14 @@ build: ## build bin/bondy
 test: ## run the tests; needs Go alone
 	go test ./...
 
-check: ## lint, vet, import rules, tidy and quick tests: before each commit
+check: lint ## lint and quick tests: before each commit
+	go test -short ./...
+
+lint: ## lint, vet, import rules, tidy
 	$(TOOL) golangci-lint run
 	go vet ./...
 	go test -count=1 ./scripts/...
 	go mod tidy -diff
-	go test -short ./...
 
 race: ## run the tests with the race detector, in random order
 	go test -race -shuffle=on ./...

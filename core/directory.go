@@ -2,25 +2,16 @@ package core
 
 import (
 	"crypto/ed25519"
+	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"bondy/core/auth"
 	"bondy/core/directory"
-	"bondy/core/meta"
 	"bondy/core/rbac"
 	"bondy/core/realm"
-	"bondy/core/ticket/book"
 	"bondy/core/wamp"
-)
-
-// Why sessions end when the directory changes; the predecessor's words where it
-// has any.
-const (
-	closeUserDeleted  wamp.URI = "bondy.user.deleted"
-	closeUserDisabled wamp.URI = "bondy.user.disabled"
-	closeCredentials  wamp.URI = "bondy.user.credentials_changed" //nolint:gosec // no credential
-	closeTicket       wamp.URI = "bondy.ticket.revoked"
 )
 
 // users are the users of a realm as they are whenever somebody asks.
@@ -109,10 +100,8 @@ func (r *Router) Refresh() error {
 // follow makes the router do what the directory says now. It runs within
 // directory.Update.
 func (r *Router) follow(c *directory.Commit) {
-	for i := range c.Changes { // first, so that clients learn the reason
-		r.dismiss(c, &c.Changes[i])
-	}
-	work := r.affected(c)
+	r.dismiss(c) // first, so that clients learn the reason
+	work := affected(c)
 	for _, uri := range work.order {
 		if err := r.followRealm(c, uri, work.realms[uri]); err != nil {
 			r.log.Error("a change of the directory is not in effect", slog.String("realm", string(uri)), slog.Any("err", err))
@@ -133,23 +122,33 @@ const (
 // work is what is to be done again, realm by realm.
 type work struct {
 	order  []wamp.URI
-	realms map[wamp.URI]extent
+	realms map[wamp.URI]*task
 }
 
-func (w *work) add(uri wamp.URI, e extent) {
-	if old, ok := w.realms[uri]; !ok {
+type task struct {
+	extent
+	roles map[rbac.Role]struct{} // about which something changed
+}
+
+func (w *work) add(uri wamp.URI, e extent, roles iter.Seq[rbac.Role]) {
+	t := w.realms[uri]
+	if t == nil {
+		t = &task{roles: make(map[rbac.Role]struct{})}
+		w.realms[uri] = t
 		w.order = append(w.order, uri)
-	} else if old > e {
-		return
 	}
-	w.realms[uri] = e
+	t.extent = max(t.extent, e)
+	for role := range roles {
+		t.roles[role] = struct{}{}
+	}
 }
 
 // affected are the realms that a change concerns: those changed, and those that
 // inherit from them or have their credentials there.
-func (r *Router) affected(c *directory.Commit) *work {
-	w := &work{realms: make(map[wamp.URI]extent)}
-	for _, ch := range c.Changes {
+func affected(c *directory.Commit) *work {
+	w := &work{realms: make(map[wamp.URI]*task)}
+	for i := range c.Changes {
+		ch := &c.Changes[i]
 		e := rights
 		switch ch.Kind {
 		case directory.KindRealm:
@@ -166,9 +165,12 @@ func (r *Router) affected(c *directory.Commit) *work {
 			continue
 		default:
 		}
-		w.add(ch.Realm, e)
-		for _, uri := range dependents(c.After, ch.Realm) {
-			w.add(uri, min(e, properties))
+		w.add(ch.Realm, e, slices.Values(ch.Roles()))
+	}
+	for _, uri := range slices.Clone(w.order) {
+		t := w.realms[uri]
+		for _, other := range dependents(c.After, uri) {
+			w.add(other, min(t.extent, properties), maps.Keys(t.roles))
 		}
 	}
 	return w
@@ -189,7 +191,7 @@ func dependents(s *directory.Snapshot, of wamp.URI) []wamp.URI {
 	return out
 }
 
-func (r *Router) followRealm(c *directory.Commit, uri wamp.URI, e extent) error {
+func (r *Router) followRealm(c *directory.Commit, uri wamp.URI, t *task) error {
 	v, err := c.After.View(uri)
 	old, oldErr := r.Realm(uri)
 	switch {
@@ -198,7 +200,7 @@ func (r *Router) followRealm(c *directory.Commit, uri wamp.URI, e extent) error 
 			r.remove(old)
 		}
 		return nil
-	case e == existence && oldErr == nil: // it is another one of that name
+	case t.extent == existence && oldErr == nil: // it is another one of that name
 		r.remove(old)
 		fallthrough
 	case oldErr != nil:
@@ -207,11 +209,11 @@ func (r *Router) followRealm(c *directory.Commit, uri wamp.URI, e extent) error 
 			r.add(m)
 		}
 		return err
-	case e == properties:
+	case t.extent == properties:
 		return old.Apply(r.config(v))
 	default:
-		p := v.Effective()
-		return old.SetAccess(access(v, &p))
+		old.Follow(v, slices.Collect(maps.Keys(t.roles)))
+		return nil
 	}
 }
 
@@ -227,59 +229,4 @@ func (r *Router) remove(m *realm.Realm) {
 	r.gone = append(slices.DeleteFunc(r.gone, func(m *realm.Realm) bool { return m.Sessions() == 0 }), m)
 	r.mu.Unlock()
 	m.Close(wamp.CloseRealm, "the realm was removed")
-}
-
-// dismiss ends the sessions that a change makes wrong.
-func (r *Router) dismiss(c *directory.Commit, ch *directory.Change) {
-	var reason wamp.URI
-	var message string
-	ticket, spare := false, wamp.ID(0)
-	owner, epoch := book.EpochOf(*ch)
-	epoch = epoch && ch.Kind == directory.KindTicket && ch.Verb != directory.Deleted
-	switch {
-	case epoch:
-		reason, message = closeTicket, "all tickets were revoked"
-	case ch.Kind == directory.KindTicket && ch.Verb == directory.Deleted: // also when it expired
-		ticket, reason, message = true, closeTicket, "the ticket was revoked"
-	case ch.Kind != directory.KindUser || ch.Verb == directory.Created:
-		return
-	case ch.Verb == directory.Deleted:
-		reason, message = closeUserDeleted, "the user was deleted"
-	case slices.Contains(ch.Fields, "enabled") && disabled(c.After, ch):
-		reason, message = closeUserDisabled, "the user was disabled"
-	case slices.Contains(ch.Fields, "password"), slices.Contains(ch.Fields, "authorized_keys"):
-		reason, message = closeCredentials, "the user's credentials were changed: log in again"
-		spare = c.Actor.Session
-	default:
-		return
-	}
-	before := dependents(c.Before, ch.Realm)
-	for _, uri := range append([]wamp.URI{ch.Realm}, before...) {
-		m, err := r.Realm(uri)
-		if err != nil {
-			continue
-		}
-		m.Dismiss(func(s *meta.Session) bool {
-			p := s.Principal
-			switch {
-			case p == nil || s.ID() == spare && uri == c.Actor.Realm:
-				return false
-			case epoch:
-				return p.Ticket != "" && p.AuthRealm == ch.Realm && (owner == "" || p.Name == owner)
-			case ticket:
-				return p.Ticket == ch.Name && p.Ticket != ""
-			default: // of the realm itself, or of one that has its credentials there
-				return p.Name == ch.Name && (uri == ch.Realm || p.AuthRealm == ch.Realm)
-			}
-		}, reason, message)
-	}
-}
-
-func disabled(s *directory.Snapshot, ch *directory.Change) bool {
-	v, err := s.View(ch.Realm)
-	if err != nil {
-		return true
-	}
-	u, err := v.FindUser(ch.Name)
-	return err != nil || u.Disabled
 }

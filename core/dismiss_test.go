@@ -35,19 +35,23 @@ func gone(t *testing.T, c *coretest.Client, reason wamp.URI) {
 	}
 }
 
-func is(clients ...*coretest.Client) func(*meta.Session) bool {
-	ids := make(map[wamp.ID]bool)
+// dismiss ends the sessions of clients.
+func dismiss(t *testing.T, r *core.Router, reason wamp.URI, message string, clients ...*coretest.Client) int {
+	t.Helper()
+	reasons := make(map[wamp.ID]*wamp.Error)
 	for _, c := range clients {
-		ids[c.ID] = true
+		reasons[c.ID] = wamp.Errorf(reason, "%s", message)
 	}
-	return func(s *meta.Session) bool { return ids[s.ID()] }
+	return home(t, r).Dismiss(func(s *meta.Session) *wamp.Error { return reasons[s.ID()] })
 }
+
+func out(*meta.Session) *wamp.Error { return wamp.Errorf(wamp.CloseKilled, "out") }
 
 func TestDismiss(t *testing.T) {
 	r := coretest.Router(t)
 	a, b, stays := coretest.Join(t, r), coretest.Join(t, r), coretest.Join(t, r)
 	a.Register("com.a", nil)
-	if n := home(t, r).Dismiss(is(a, b), "com.example.because", "you are not wanted"); n != 2 {
+	if n := dismiss(t, r, "com.example.because", "you are not wanted", a, b); n != 2 {
 		t.Errorf("%d dismissed, want 2", n)
 	}
 	gone(t, a, "com.example.because")
@@ -55,7 +59,7 @@ func TestDismiss(t *testing.T) {
 	a.Drop()
 	stays.Call("com.a", nil)
 	stays.ExpectError(wamp.ErrNoSuchProcedure)
-	if n := home(t, r).Dismiss(is(a, b), "com.example.because", ""); n != 0 {
+	if n := dismiss(t, r, "com.example.because", "", a, b); n != 0 {
 		t.Errorf("%d dismissed again", n)
 	}
 }
@@ -66,7 +70,7 @@ func TestDismissedSessionIsNotResumed(t *testing.T) {
 		detached := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
 		detached.Drop()
 		attached := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil))
-		if n := home(t, r).Dismiss(is(detached, attached), wamp.CloseKilled, "out"); n != 2 {
+		if n := dismiss(t, r, wamp.CloseKilled, "out", detached, attached); n != 2 {
 			t.Errorf("%d dismissed, want 2", n)
 		}
 		gone(t, attached, wamp.CloseKilled)
@@ -111,7 +115,12 @@ func TestDismissReachesLoginsUnderWay(t *testing.T) {
 	}
 	joe, ann := login("joe"), login("ann")
 	for _, authid := range []string{"eve", "joe", "bob"} {
-		home(t, r).Dismiss(func(m *meta.Session) bool { return m.Peer.AuthID == authid }, "com.example.deleted", "deleted: "+authid)
+		home(t, r).Dismiss(func(m *meta.Session) *wamp.Error {
+			if m.Peer.AuthID != authid {
+				return nil
+			}
+			return wamp.Errorf("com.example.deleted", "deleted: %s", authid)
+		})
 	}
 	close(s.answer)
 	if m := joe.ExpectAbort("com.example.deleted"); m.Details["message"] != "deleted: joe" {
@@ -133,7 +142,7 @@ func TestDismissWhileManyJoin(t *testing.T) {
 				m = c.Receive()
 			}
 		})
-		wg.Go(func() { home(t, r).Dismiss(func(*meta.Session) bool { return true }, wamp.CloseKilled, "out") })
+		wg.Go(func() { home(t, r).Dismiss(out) })
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
@@ -142,7 +151,7 @@ func TestDismissWhileManyJoin(t *testing.T) {
 		case <-done:
 			return
 		default: // some came after the last
-			home(t, r).Dismiss(func(*meta.Session) bool { return true }, wamp.CloseKilled, "out")
+			home(t, r).Dismiss(out)
 		}
 	}
 }

@@ -28,6 +28,8 @@ func (vouchers) Verify(_ wamp.URI, u auth.User, text string) (auth.Ticket, error
 	return auth.Ticket{ID: "17", Expires: time.Now().Add(life)}, nil
 }
 
+func (vouchers) Revoke(wamp.URI, string) (bool, error) { return true, nil }
+
 func voucherRealm(places int) realm.Config {
 	cfg := coretest.Lasting("realm1", places)
 	cfg.Auth.Methods = []string{auth.MethodAnonymous, auth.MethodTicket}

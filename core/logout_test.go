@@ -7,12 +7,20 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"log/slog"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/cryptotest"
 
+	"bondy/core"
+	"bondy/core/audit"
 	"bondy/core/auth"
 	"bondy/core/coretest"
+	"bondy/core/meta"
+	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
@@ -25,8 +33,10 @@ func TestLogout(t *testing.T) {
 	}
 	cfg := voucherRealm(1000)
 	cfg.Auth.Methods = []string{
-		auth.MethodAnonymous, auth.MethodTrust, auth.MethodPassword, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCryptosign,
+		auth.MethodAnonymous, auth.MethodTrust, auth.MethodPassword, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodSCRAM,
+		auth.MethodCryptosign, auth.MethodJWT,
 	}
+	cfg.Auth.Issuers = []auth.Issuer{{Issuer: "id", Audience: "bondy", Secret: issuerSecret, Algorithms: []string{"HS256"}, Groups: []string{"user"}}}
 	cfg.Auth.Users[0].Keys = []ed25519.PublicKey{public}
 	cfg.Auth.Sources = []auth.Source{
 		{Subjects: []string{auth.SubjectAll}, Methods: []string{auth.MethodTrust}, Prefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
@@ -43,6 +53,8 @@ func TestLogout(t *testing.T) {
 		"password": {auth.MethodPassword, password}, "ticket": {auth.MethodTicket, password},
 		"signed ticket": {auth.MethodTicket, func(*wamp.Challenge) string { return "voucher 1h" }},
 		"wampcra":       {auth.MethodWAMPCRA, func(c *wamp.Challenge) string { return sign(t, c) }},
+		"wamp-scram":    {auth.MethodSCRAM, func(c *wamp.Challenge) string { return prove(t, c) }},
+		"jwt":           {auth.MethodJWT, func(*wamp.Challenge) string { return bearer() }},
 		"cryptosign": {auth.MethodCryptosign, func(c *wamp.Challenge) string {
 			challenge, _ := c.Extra["challenge"].(string)
 			message, err := hex.DecodeString(challenge)
@@ -55,16 +67,16 @@ func TestLogout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := coretest.Connect(t, r, wamp.MessagePack, 0)
 			for range 2 {
-				details := coretest.Resumable(wamp.Dict{"authmethods": []any{tc.method}})
-				if tc.method != auth.MethodAnonymous {
+				details := coretest.Resumable(wamp.Dict{
+					"authmethods": []any{tc.method}, "authextra": map[string]any{"pubkey": hex.EncodeToString(public), "nonce": scramNonce},
+				})
+				if tc.method != auth.MethodAnonymous && tc.method != auth.MethodJWT {
 					details["authid"] = "joe"
-				}
-				if tc.method == auth.MethodCryptosign {
-					details["authextra"] = map[string]any{"pubkey": hex.EncodeToString(public)}
 				}
 				c.Send(&wamp.Hello{Realm: "realm1", Details: details})
 				if tc.answer != nil {
-					c.Send(&wamp.Authenticate{Signature: tc.answer(coretest.Expect[*wamp.Challenge](c))})
+					challenge := coretest.Expect[*wamp.Challenge](c)
+					c.Send(&wamp.Authenticate{Signature: tc.answer(challenge), Extra: wamp.Dict{"nonce": challenge.Extra["nonce"]}})
 				}
 				w := coretest.Expect[*wamp.Welcome](c)
 				if w.Details["authmethod"] != tc.method {
@@ -80,6 +92,98 @@ func TestLogout(t *testing.T) {
 				t.Errorf("%d sessions left, %d of them detached", s.Sessions, s.Detached)
 			}
 		})
+	}
+}
+
+// register are vouchers whose revocation is noted, and ends the sessions of them.
+type register struct {
+	vouchers
+
+	revoked func(authrealm wamp.URI, ticket string) error
+}
+
+func (r *register) Revoke(authrealm wamp.URI, ticket string) (bool, error) {
+	return true, r.revoked(authrealm, ticket)
+}
+
+// notes are what was recorded of what users changed of their own.
+type notes struct {
+	mu   sync.Mutex
+	list []audit.Event
+}
+
+func (n *notes) Record(e audit.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.Kind == audit.Account {
+		n.list = append(n.list, e)
+	}
+}
+
+func (n *notes) all() []audit.Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.list
+}
+
+// Leaving with wamp.close.logout revokes the signed ticket by which the client came;
+// leaving in any other way, or after another login, revokes nothing.
+func TestLogoutRevokesTheTicket(t *testing.T) {
+	var in *realm.Realm
+	var revoked []string
+	book := &register{revoked: func(authrealm wamp.URI, ticket string) error {
+		revoked = append(revoked, string(authrealm)+" "+ticket)
+		in.Dismiss(func(s *meta.Session) *wamp.Error {
+			if s.Principal.Ticket == ticket {
+				return wamp.Errorf("com.example.revoked", "the ticket was revoked")
+			}
+			return nil
+		})
+		return nil
+	}}
+	var log notes
+	cfg := voucherRealm(1000)
+	cfg.Auth.Tickets = book
+	r, err := core.New(core.Config{Realms: []realm.Config{cfg}, Log: slog.New(slog.DiscardHandler), Audit: &log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = home(t, r)
+	join := func(ticket string) *coretest.Client {
+		c := redeem(t, r, "joe", ticket, coretest.Resumable(nil))
+		coretest.Expect[*wamp.Welcome](c)
+		return c
+	}
+	leave := func(c *coretest.Client, reason wamp.URI) {
+		t.Helper()
+		c.Send(&wamp.Goodbye{Reason: reason})
+		if m := coretest.Expect[*wamp.Goodbye](c); m.Reason != wamp.CloseGoodbyeAndOut {
+			t.Errorf("GOODBYE %s", m.Reason)
+		}
+	}
+	leave(join("voucher 1h"), wamp.CloseRealm)
+	leave(join("s3cret"), "wamp.close.logout")
+	join("voucher 1h").Drop()
+	if len(revoked) > 0 {
+		t.Errorf("revoked: %v", revoked)
+	}
+	other, password := join("voucher 1h"), join("s3cret")
+	c := join("voucher 1h")
+	leave(c, "wamp.close.logout")
+	if !slices.Equal(revoked, []string{"realm1 17"}) {
+		t.Errorf("revoked: %v", revoked)
+	}
+	gone(t, other, "com.example.revoked")
+	alive(t, password)
+	c.Drop()
+	if e := log.all(); len(e) != 1 || e[0].Action != "wamp.close.logout" || e[0].Object != "ticket 17" ||
+		e[0].AuthID != "joe" || e[0].Outcome != audit.OK || !slices.Equal(e[0].Changes, []string{"ticket 17 deleted"}) {
+		t.Errorf("recorded: %+v", e)
+	}
+	book.revoked = func(wamp.URI, string) error { return errors.New("disk full") }
+	leave(join("voucher 1h"), "wamp.close.logout") // what is not revoked expires
+	if e := log.all(); len(e) != 2 || e[1].Outcome != audit.Failed || e[1].Reason != "disk full" || e[1].Changes != nil {
+		t.Errorf("recorded: %+v", e)
 	}
 }
 

@@ -218,7 +218,7 @@ func TestGraceAboveTheSoftMark(t *testing.T) {
 // Nothing may come before SUBSCRIBED or after UNSUBSCRIBED, and what comes
 // must be in order, whatever the publishers do meanwhile.
 func TestSubscribeUnderFire(t *testing.T) {
-	cycles := 100_000
+	cycles := 20_000
 	if testing.Short() {
 		cycles = 2_000
 	}

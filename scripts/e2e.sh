@@ -19,4 +19,5 @@ fi
 if [ "$(id -u)" != 0 ]; then
   missing "not root: tests in network namespaces are skipped"
 fi
-BONDY_BIN="$PWD/bin/bondy" go test -count=1 -timeout 20m -tags e2e ./cmd/internal/systest/...
+# Of what make test runs, too, the short form will do.
+BONDY_BIN="$PWD/bin/bondy" go test -short -count=1 -timeout 20m -tags e2e ./cmd/internal/systest/...

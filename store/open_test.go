@@ -66,6 +66,7 @@ func childWrites(path string) {
 }
 
 func TestKill(t *testing.T) {
+	t.Parallel()
 	path := temp(t)
 	rounds := 12
 	if testing.Short() {

@@ -91,6 +91,7 @@ func (m model) compare(tx *store.Tx) error {
 // TestModel compares a store with maps over random updates, failures, copies
 // and openings, each of which verifies the file.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	errNo := errors.New("no")
 	rapid.Check(t, func(rt *rapid.T) {
 		path := temp(t)

@@ -18,6 +18,8 @@ import (
 // brief are tickets that hold for a second.
 type brief struct{}
 
+func (brief) Revoke(wamp.URI, string) (bool, error) { return true, nil }
+
 func (brief) Is(text string) bool { return strings.HasPrefix(text, "brief") }
 
 func (brief) Verify(wamp.URI, auth.User, string) (auth.Ticket, error) {
@@ -55,7 +57,7 @@ func TestSleepingSessionIsEnded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				home.Dismiss(func(*meta.Session) bool { return true }, tc.reason, "out")
+				home.Dismiss(func(*meta.Session) *wamp.Error { return wamp.Errorf(tc.reason, "out") })
 			}
 			if m, ok := receive(t, c).(*wamp.Goodbye); !ok || m.Reason != tc.reason {
 				t.Errorf("got %+v, want GOODBYE %s", m, tc.reason)

@@ -68,7 +68,7 @@ func serving() int {
 }
 
 func TestHibernate(t *testing.T) {
-	n := 1000
+	n := 300
 	if testing.Short() {
 		n = 100
 	}

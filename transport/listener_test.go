@@ -266,13 +266,15 @@ func TestProxyProtocol(t *testing.T) {
 		{"version 1, IPv6", loopback, []byte("PROXY TCP6 2001:db8::7 ::1 4096 8192\r\n"), "[2001:db8::7]:4096"},
 		{"version 2", loopback, v2, "192.0.2.7:4096"},
 		{"of the proxy itself", loopback, local, "127.0.0.1"},
+		{"of a client that is said to be local", loopback, []byte("PROXY TCP4 127.0.0.7 127.0.0.1 4096 8192\r\n"), "127.0.0.1"},
+		{"of one that is so in IPv6", loopback, []byte("PROXY TCP6 ::1 ::1 4096 8192\r\n"), "127.0.0.1"},
 		{"missing", loopback, nil, ""},
 		{"from a source that is not listed", nil, v2, ""},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			remotes := make(chan string, 1)
+			remotes := make(chan session.ConnInfo, 1)
 			l, _ := start(t, transport.Config{ProxyProtocol: x.sources}, func(ctx context.Context, c session.Conn, done func(session.Conn)) {
-				remotes <- c.Info().Remote.String()
+				remotes <- c.Info()
 				echo(ctx, c, done)
 			})
 			c, reply := raw(t, l, x.header...)
@@ -281,9 +283,7 @@ func TestProxyProtocol(t *testing.T) {
 			}
 			if x.remote != "" {
 				exchange(t, c, "through a proxy")
-				if got := <-remotes; !strings.HasPrefix(got, x.remote) {
-					t.Errorf("remote %s, want %s", got, x.remote)
-				}
+				expectFrom(t, <-remotes, x.remote, true)
 			}
 		})
 	}

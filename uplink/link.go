@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -163,6 +164,9 @@ func (l *Link) Lanes() int { return len(l.lanes) - 1 }
 
 // Remote is the peer's address.
 func (l *Link) Remote() net.Addr { return l.conn.remote() }
+
+// AddrPort is Remote; invalid if that is no address and port.
+func (l *Link) AddrPort() netip.AddrPort { return addrPort(l.conn.remote()) }
 
 // RTT is the smoothed round-trip time.
 func (l *Link) RTT() time.Duration { return l.conn.rtt() }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"github.com/quic-go/quic-go"
+
+	"bondy/core/audit"
 )
 
 // ListenerConfig describes a Listener.
@@ -27,6 +29,8 @@ type ListenerConfig struct {
 	MaxHandshakes int
 	// ProbeRate bounds the answers to probes, per second.
 	ProbeRate int
+	// Audit is told of peers that are refused; nil tells nobody.
+	Audit audit.Recorder
 }
 
 // Validate names the field that is wrong.
@@ -132,13 +136,16 @@ func (l *Listener) Recheck() {
 	}
 }
 
-// admit counts what admission refuses.
+// admit counts what admission refuses, and sees to connections that end for their
+// certificate, before there is a link.
 func (l *Listener) admit(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	ctx, err := l.doors.admit(ctx, info)
 	if err != nil {
 		l.refused.Add(1)
+		return ctx, err
 	}
-	return ctx, err
+	context.AfterFunc(ctx, func() { l.distrusted(info.RemoteAddr, context.Cause(ctx)) })
+	return ctx, nil
 }
 
 // serve makes a link of a connection and serves it until it is down.
@@ -155,6 +162,7 @@ func (l *Listener) serve(ctx context.Context, c *quic.Conn) {
 		l.refused.Add(1)
 		l.cfg.Log.Warn("link refused", slog.String("remote", c.RemoteAddr().String()),
 			slog.String("peer", link.peer.Name), slog.Any("err", err))
+		l.ended(c.RemoteAddr(), link.peer, err)
 	}
 	if older != nil {
 		l.replaced.Add(1)
@@ -167,6 +175,7 @@ func (l *Listener) serve(ctx context.Context, c *quic.Conn) {
 	}
 	l.accepted.Add(1)
 	link.serve(ctx)
+	l.ended(c.RemoteAddr(), link.peer, link.err)
 }
 
 // register puts a link in the place of an older one of the same identity,

@@ -144,16 +144,20 @@ func explain(err error) error {
 	if !ok {
 		return err
 	}
-	certificate := e.ErrorCode >= badCertificate && e.ErrorCode <= unknownIssuer || e.ErrorCode == needCertificate
 	switch {
 	case e.ErrorCode == noSuchALPN:
 		return fmt.Errorf("the two sides do not both speak %s: %w", ALPN, err)
-	case certificate && e.Remote:
+	case certificate(e) && e.Remote:
 		return fmt.Errorf("peer refused the certificate of this node: %w", err)
-	case certificate:
+	case certificate(e):
 		return fmt.Errorf("certificate of the peer refused: %w", err)
 	}
 	return err
+}
+
+// certificate says whether a certificate was refused, by either side.
+func certificate(e *quic.TransportError) bool {
+	return e.ErrorCode >= badCertificate && e.ErrorCode <= unknownIssuer || e.ErrorCode == needCertificate
 }
 
 // reached says whether the peer itself ended or refused the link, so that it

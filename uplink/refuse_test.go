@@ -33,6 +33,7 @@ func TestRefused(t *testing.T) {
 		name       string
 		core, edge func(*uplink.Config)
 		want       string
+		recorded   string // in the audit log of the core; empty for nothing
 	}{
 		{
 			name: "certificate of another authority at the edge",
@@ -40,7 +41,7 @@ func TestRefused(t *testing.T) {
 				c.TLS = foreign.config(t, "edge")
 				c.TLS.RootCAs = ca.pool
 			},
-			want: "peer refused the certificate of this node",
+			want: "peer refused the certificate of this node", recorded: "certificate of the peer refused",
 		},
 		{
 			name: "certificate of another authority at the core",
@@ -50,7 +51,7 @@ func TestRefused(t *testing.T) {
 		{
 			name: "no certificate",
 			edge: func(c *uplink.Config) { c.TLS.Certificates = nil },
-			want: "peer refused the certificate of this node",
+			want: "peer refused the certificate of this node", recorded: "certificate of the peer refused",
 		},
 		{
 			name: "name",
@@ -60,7 +61,7 @@ func TestRefused(t *testing.T) {
 		{
 			name: "revoked",
 			edge: func(c *uplink.Config) { c.TLS = ca.config(t, "revoked") },
-			want: `peer closed the link: "identity refused: certificate is revoked"`,
+			want: `peer closed the link: "identity refused: certificate is revoked"`, recorded: "certificate is revoked",
 		},
 		{
 			name: "revoked core",
@@ -76,13 +77,19 @@ func TestRefused(t *testing.T) {
 			if c.edge != nil {
 				c.edge(&edgeConfig)
 			}
-			listener, _ := listen(t, uplink.ListenerConfig{Config: coreConfig})
+			tr := &trail{}
+			listener, stop := listen(t, uplink.ListenerConfig{Config: coreConfig, Audit: tr})
 			dialer, _ := dial(t, uplink.DialerConfig{Config: edgeConfig}, listener)
 			if got := failure(t, dialer); !strings.Contains(got, c.want) {
 				t.Errorf("error %q, want %q", got, c.want)
 			}
+			stop()
 			if s := listener.Stats(); s.Accepted != 0 || s.Links != 0 {
 				t.Errorf("listener stats = %+v", s)
+			}
+			tr.refused(t, c.recorded)
+			if s := listener.Stats(); s.Refused != uint64(len(tr.list())) && c.recorded != "" {
+				t.Errorf("%d links were refused, recorded %+v", s.Refused, tr.list())
 			}
 		})
 	}
@@ -266,13 +273,18 @@ func TestNewerLinkReplaces(t *testing.T) {
 
 func TestTooManyLinks(t *testing.T) {
 	ca := newAuthority(t)
-	listener, _ := listen(t, uplink.ListenerConfig{Config: config(ca.config(t, "core"), newRecorder()), MaxLinks: 1})
+	tr := &trail{}
+	listener, _ := listen(t, uplink.ListenerConfig{Config: config(ca.config(t, "core"), newRecorder()), MaxLinks: 1, Audit: tr})
 	first := newRecorder()
 	dial(t, uplink.DialerConfig{Config: config(ca.config(t, "a"), first)}, listener)
 	first.up(t)
 	dialer, _ := dial(t, uplink.DialerConfig{Config: config(ca.config(t, "b"), newRecorder())}, listener)
 	if got, want := failure(t, dialer), `peer closed the link: "too many links"`; got != want {
 		t.Errorf("error %q, want %q", got, want)
+	}
+	tr.refused(t, "too many links")
+	if e := tr.list()[0]; e.AuthID != "b" {
+		t.Errorf("recorded %+v", e)
 	}
 }
 
@@ -319,28 +331,36 @@ func TestHandshakesAreBounded(t *testing.T) {
 // Recheck asks again who may stay, as after a certificate was revoked.
 func TestRecheck(t *testing.T) {
 	revoked := make(chan struct{})
-	p := newPair(t, newRecorder(), newRecorder(), func(core, _ *uplink.Config) {
-		core.Identify = func(state tls.ConnectionState) (uplink.Identity, error) {
-			select {
-			case <-revoked:
-				return uplink.Identity{}, errors.New("revoked")
-			default:
-				return identify(state)
-			}
+	ca, core, edge, tr := newAuthority(t), newRecorder(), newRecorder(), &trail{}
+	cfg := config(ca.config(t, "core"), core)
+	cfg.Identify = func(state tls.ConnectionState) (uplink.Identity, error) {
+		select {
+		case <-revoked:
+			return uplink.Identity{}, errors.New("revoked")
+		default:
+			return identify(state)
 		}
-	})
-	p.listener.Recheck()
-	p.dialer.Recheck()
-	if err := p.atCore.Err(); err != nil {
+	}
+	listener, _ := listen(t, uplink.ListenerConfig{Config: cfg, Audit: tr})
+	dialer, _ := dial(t, uplink.DialerConfig{Config: config(ca.config(t, "edge"), edge)}, listener)
+	edge.up(t)
+	atCore := core.up(t)
+	listener.Recheck()
+	dialer.Recheck()
+	if err := atCore.Err(); err != nil {
 		t.Fatalf("recheck took a good link down: %v", err)
 	}
 	close(revoked)
-	p.listener.Recheck()
+	listener.Recheck()
 	var ce *uplink.CloseError
-	if err := p.edge.down(t); !errors.As(err, &ce) || ce.Code != uplink.CodeRefused {
+	if err := edge.down(t); !errors.As(err, &ce) || ce.Code != uplink.CodeRefused {
 		t.Errorf("down at the edge: %v", err)
 	}
-	p.core.down(t)
+	core.down(t)
+	tr.refused(t, "identity refused: revoked")
+	if e := tr.list()[0]; e.AuthID != "edge" {
+		t.Errorf("recorded %+v", e)
+	}
 }
 
 func TestValidate(t *testing.T) {

@@ -52,6 +52,10 @@ func (a *adminSocket) call(ctx context.Context, c *node.Call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(body) > node.MaxCall {
+		return nil, fmt.Errorf("%s has %.1f MiB to send, and the node takes %d: without --prune the realms, and the users and grants of one realm, can go in several documents, one after the other; or put them into the node's realms_dir",
+			c.Procedure, float64(len(body))/(1<<20), node.MaxCall>>20)
+	}
 	resp, err := a.send(ctx, http.MethodPost, "/call", body)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func tailAudit(cmd *cobra.Command, dataDir string, q node.AuditQuery, output str
 	return node.AuditLog(dataDir).Tail(cmd.Context(), q, func(r *audit.Record, damage error) error {
 		switch {
 		case damage != nil:
-			_, err := fmt.Fprintln(cmd.ErrOrStderr(), damage)
+			_, err := fmt.Fprintln(cmd.ErrOrStderr(), printable(damage.Error()))
 			return err
 		case output == "json":
 			return writeAuditJSON(out, r)
@@ -141,7 +141,7 @@ func auditVerifyCommand() *cobra.Command {
 
 Who can write the files could write all of them anew, or cut off the end. To find
 that, note the head that is printed, on another machine, and give it with --head
-the next time: the log must still have that record.`,
+the next time: the log must still have its records.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := src.load()
@@ -164,14 +164,21 @@ func verifyAudit(out io.Writer, dataDir, head, output string) error {
 	}
 	return show(out, output, report, func(line printer) {
 		line("state\tin order")
-		line("records\t%d to %d, %s to %s", report.First, report.Last, report.From.Format(time.RFC3339), report.To.Format(time.RFC3339))
-		line("files\t%d, %d bytes", report.Files, report.Bytes)
-		if report.Lost > 0 {
-			line("lost\t%d events are in no record", report.Lost)
-		}
-		if report.Unfinished > 0 {
-			line("unfinished\t%d bytes at the end: the node is writing, or was killed and mends it when it starts", report.Unfinished)
+		auditChain(line, "administration", &report.Administration)
+		if report.Access.Files > 0 {
+			auditChain(line, "access", &report.Access)
 		}
 		line("head\t%s", report.Head)
 	})
+}
+
+func auditChain(line printer, name string, c *node.AuditChain) {
+	line("%s\trecords %d to %d, %s to %s", name, c.First, c.Last, c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))
+	line("\t%d files, %d bytes", c.Files, c.Bytes)
+	if c.Lost > 0 {
+		line("\t%d events are in no record", c.Lost)
+	}
+	if c.Unfinished > 0 {
+		line("\t%d bytes at the end are unfinished: the node is writing, or was killed and mends it when it starts", c.Unfinished)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -212,6 +213,7 @@ func (v verb) members(cmd *cobra.Command, r *realmCommand, q *query) (all []deta
 		q.set("limit", pageSize)
 	}
 	all = []detail{}
+	var last json.RawMessage
 	for {
 		a, err := r.ask(cmd.Context(), q)
 		if err != nil {
@@ -231,10 +233,11 @@ func (v verb) members(cmd *cobra.Command, r *realmCommand, q *query) (all []deta
 			all = append(all, d)
 		}
 		next := a.kwargs["next"]
-		if next == nil || len(page) == 0 {
+		if next == nil || bytes.Equal(next, last) {
 			return all, false, nil
 		}
 		q.set("after", next)
+		last = next
 	}
 }
 

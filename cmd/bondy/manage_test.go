@@ -420,3 +420,14 @@ func TestFirstSource(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyPages: a page can be empty and have others after it, but none after which
+// the same comes again.
+func TestEmptyPages(t *testing.T) {
+	s := newSocket(t)
+	pages := []string{`{"args":[[]],"kwargs":{"next":"k"}}`, `{"args":[[{"username":"joe"}]],"kwargs":{"next":"p"}}`, `{"args":[[]],"kwargs":{"next":"p"}}`}
+	o := s.run(t.Context(), nil, pages, "user", "list", "--output", "json")
+	if o.failure != nil || !strings.Contains(o.out, "joe") || len(o.calls) != 3 {
+		t.Errorf("%q called %q, %v", o.out, o.calls, o.failure)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bondy/cmd/internal/node"
 )
 
 // folder writes files and returns where they are.
@@ -91,5 +93,21 @@ func TestPlanAndApply(t *testing.T) {
 	o = s.run(t.Context(), strings.NewReader("y\n"), []string{planned, applied}, "realm", "apply", dir)
 	if o.status != 2 || !strings.Contains(o.failure.Error(), "--yes") || len(o.calls) > 0 {
 		t.Errorf("without a terminal apply called %q, %v", o.calls, o.failure)
+	}
+}
+
+// TestPlanTooLong: what the node would not take is not sent.
+func TestPlanTooLong(t *testing.T) {
+	s := newSocket(t)
+	dir := folder(t, map[string]string{"a.json": `{"uri":"com.a","description":"` + strings.Repeat("x", node.MaxCall) + `"}`})
+	for _, command := range []string{"plan", "apply"} {
+		args := []string{"realm", command, dir}
+		if command == "apply" {
+			args = append(args, "--yes")
+		}
+		o := s.run(t.Context(), nil, nil, args...)
+		if o.failure == nil || len(o.calls) > 0 || !strings.Contains(o.failure.Error(), "several documents") || !strings.Contains(o.failure.Error(), "realms_dir") {
+			t.Errorf("%s called %d times, %v", command, len(o.calls), o.failure)
+		}
 	}
 }

@@ -151,6 +151,17 @@ func TestGrantsToAnonymousCanBeRevoked(t *testing.T) {
 	r.do("bondy.grant.revoke", "realm1", g)
 	equal(t, r.do("bondy.rbac.authorize", "realm1", "anonymous", "wamp.call", "com.a"), false)
 	equal(t, r.do("bondy.realm.grants", "realm1"), list{})
+	r.do("bondy.user.add", "realm1", dict{"username": "joe"})
+	g["roles"] = "all"
+	for _, step := range []struct {
+		procedure wamp.URI
+		may       bool
+	}{{"bondy.grant.create", true}, {"bondy.grant.revoke", false}} {
+		r.do(step.procedure, "realm1", g)
+		for _, who := range []string{"anonymous", "joe"} {
+			equal(t, r.do("bondy.rbac.authorize", "realm1", who, "wamp.call", "com.a"), step.may)
+		}
+	}
 }
 
 // TestAuthorizeAndExplain is W35: it works in every realm, and on patterns.
@@ -159,6 +170,7 @@ func TestAuthorizeAndExplain(t *testing.T) {
 	r.do("bondy.group.add", "realm1", dict{"name": "staff"})
 	r.do("bondy.user.add", "realm1", dict{"username": "joe", "groups": list{"staff"}, "aliases": list{"jo"}})
 	r.do("bondy.grant.create", "realm1", dict{"roles": list{"staff"}, "permissions": list{"wamp.call"}, "uri": "com.a", "match": "prefix"})
+	r.do("bondy.grant.create", "realm1", dict{"roles": list{"staff"}, "permissions": list{"wamp.call"}, "uri": "org.b"})
 	for _, c := range []struct {
 		as   caller
 		args list
@@ -168,6 +180,8 @@ func TestAuthorizeAndExplain(t *testing.T) {
 		{caller{}, list{"realm1", "jo", "wamp.call", "com.a.b"}, true},
 		{caller{}, list{"realm1", "joe", "wamp.call", "com.a", "prefix"}, true},
 		{caller{}, list{"realm1", "joe", "wamp.call", "com.", "prefix"}, false},
+		{caller{}, list{"realm1", "joe", "wamp.call", "org.b"}, true},
+		{caller{}, list{"realm1", "joe", "wamp.call", "org.b", "prefix"}, false},
 		{caller{}, list{"realm1", "joe", "wamp.register", "com.a.b"}, false},
 		{caller{}, list{"realm1", "anonymous", "wamp.call", "com.a.b"}, false},
 		{r.as("realm1", "boss"), list{"joe", "wamp.call", "com.a.b"}, true},

@@ -39,6 +39,8 @@ type Config struct {
 	Guard *auth.Guard
 	// Context is the node's life: who waits for the Gate gives up when it ends.
 	Context context.Context //nolint:containedctx // calls have none of their own
+	// Pace bounds how fast sessions make changes; nil does not.
+	Pace *Pace
 	// Audit is told of every change, and of what was refused; nil for nobody.
 	Audit audit.Recorder
 	// Tickets issues tickets, of which Book has the records and the keys, which
@@ -95,9 +97,10 @@ type procedure struct {
 	reach
 	// least and most are how many arguments it takes, without the realm.
 	least, most int
-	// changes says that it changes something.
-	changes bool
-	run     func(*call) (mgmt.Result, error)
+	// changes says that it changes something, users that it changes nothing but what
+	// is the caller's.
+	changes, users bool
+	run            func(*call) (mgmt.Result, error)
 }
 
 // call is one call of a procedure.
@@ -116,6 +119,9 @@ type call struct {
 
 // answer runs a procedure.
 func (a *administration) answer(p *procedure, r *mgmt.Request) (mgmt.Result, error) {
+	if err := a.Pace.admit(p, r); err != nil {
+		return mgmt.Result{}, err // which is counted, and not worth an entry in the audit log each time
+	}
 	c := &call{administration: a, Request: r, args: r.Args(), realm: r.Realm}
 	c.actor = directory.Actor{Realm: r.Realm, Session: r.Session(), Confined: !manager(r)}
 	if r.Caller != nil {

@@ -24,6 +24,10 @@ func (c *call) shownRealm(v *directory.View) map[string]any {
 		"authmethods": texts(p.AuthMethods), "sso_realm_uri": orNull(p.SSORealmURI),
 	}
 	out["created"] = stamp(v.Realm().Created)
+	u, q := v.Usage(), c.Directory.Quota(v.Realm().URI)
+	out["usage"] = map[string]any{
+		"rows": u.Rows, "bytes": u.Bytes, "tickets": u.Tickets, "max_rows": q.Rows, "max_bytes": q.Bytes,
+	}
 	out["public_keys"] = []any{}
 	if c.Book != nil {
 		if set, err := ticket.JWKS(c.Book.Ring(v.Realm().URI)); err == nil {

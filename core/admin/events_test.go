@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +144,13 @@ func TestEventsOfAllChanges(t *testing.T) {
 		equal(t, args, list{"com.a"})
 		has(t, kwargs, dict{"kind": "realm", "name": "com.a", "actor": dict{"realm": nil, "authid": nil, "session": nil}})
 	}
-	// What was refused is not told of, and what nobody watches costs nothing.
+	// What was refused, or is not on the disk, is not told of, and what nobody
+	// watches costs nothing.
+	r.log.Fail(errors.New("disk full"))
+	if _, err := r.try(boss, "bondy.group.add", nil, dict{"name": "lost"}); err == nil {
+		t.Error("a full disk took a group")
+	}
+	r.log.Fail(nil)
 	r.refused(boss, directory.ErrUnknownGroup, "bondy.group.delete", "g")
 	r.do("bondy.user.add", "realm2", dict{"username": "joe"})
 	r.doAs(boss, "bondy.group.add", dict{"name": "last"})

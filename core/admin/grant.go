@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -67,24 +68,53 @@ func realmGrants(c *call) (mgmt.Result, error) {
 		role  rbac.Role
 		grant rbac.RoleGrant
 	}
+	last, _, _ := strings.Cut(page.After, "\t") // the role at which to go on
 	all := func(yield func(row) bool) {
-		for r := range v.Roles() {
-			if name := r.Role.String(); role != "" && role != name && role != r.Role.Name {
-				continue
-			}
+		for r := range rolesFrom(v, last, role) {
 			for _, g := range inOrder(r.Grants) {
-				if !yield(row{strings.Join([]string{r.Role.String(), g.Resource.Match.String(), string(g.Resource.URI)}, " "), r.Role, g}) {
+				if !yield(row{strings.Join([]string{r.Role.String(), g.Resource.Match.String(), string(g.Resource.URI)}, "\t"), r.Role, g}) {
 					return
 				}
 			}
 		}
 	}
-	rows := slices.SortedFunc(all, func(a, b row) int { return cmp.Compare(a.key, b.key) })
-	return mgmt.Listed(page, slices.Values(rows), func(r row) (string, any) {
+	return mgmt.Listed(page, all, func(r row) (string, any) {
 		out := shownGrant(r.grant)
 		out["roles"], out["resources"] = []any{r.role.String()}, []any{out["resource"]}
 		return r.key, out
 	}), nil
+}
+
+// rolesFrom goes through the roles with grants from the one called last on: through
+// all of them, or those that name means, with its kind or without.
+func rolesFrom(v *directory.View, last, name string) iter.Seq[directory.Role] {
+	begin := roleNamed(last)
+	if name == "" {
+		return v.Roles(begin)
+	}
+	candidates := []rbac.Role{{Kind: rbac.RoleGroup, Name: name}, {Kind: rbac.RoleUser, Name: name}, roleNamed(name)}
+	slices.SortFunc(candidates, func(a, b rbac.Role) int { return cmp.Compare(a.String(), b.String()) })
+	return func(yield func(directory.Role) bool) {
+		for _, one := range candidates {
+			for r := range v.Roles(one) {
+				if r.Role == one && one.String() >= last && !yield(r) {
+					return
+				}
+				break
+			}
+		}
+	}
+}
+
+// roleNamed is the role that String shows so, the zero value if that is none.
+func roleNamed(text string) rbac.Role {
+	if name, ok := strings.CutPrefix(text, "group/"); ok {
+		return rbac.Role{Kind: rbac.RoleGroup, Name: name}
+	}
+	if name, ok := strings.CutPrefix(text, "user/"); ok {
+		return rbac.Role{Kind: rbac.RoleUser, Name: name}
+	}
+	return rbac.Role{}
 }
 
 func inOrder(list []rbac.RoleGrant) []rbac.RoleGrant {

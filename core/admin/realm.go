@@ -70,7 +70,7 @@ func listRealms(c *call) (mgmt.Result, error) {
 	}
 	snapshot := c.Directory.Snapshot()
 	return mgmt.Listed(page, snapshot.Realms(), func(uri wamp.URI) (string, any) {
-		if v, err := snapshot.View(uri); err == nil && strings.HasPrefix(string(uri), prefix) {
+		if v, err := snapshot.View(uri); err == nil && string(uri) > page.After && strings.HasPrefix(string(uri), prefix) {
 			return string(uri), c.shownRealm(v)
 		}
 		return string(uri), nil

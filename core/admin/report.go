@@ -37,6 +37,9 @@ func (c *call) report(p *procedure, err error) {
 		AuthID: c.actor.AuthID, Session: c.actor.Session,
 	}
 	if c.Caller != nil {
+		if p.users || p.reach == own {
+			e.Kind = audit.Account
+		}
 		if s, ok := c.Caller.About.(*meta.Session); ok {
 			e.AuthMethod, e.Remote = s.AuthMethod, s.Conn.Transport().Remote
 		}
@@ -48,7 +51,7 @@ func (c *call) report(p *procedure, err error) {
 		e.Outcome, e.Reason = audit.Failed, err.Error()
 	}
 	for _, change := range c.made {
-		e.Changes = append(e.Changes, describe(change))
+		e.Changes = append(e.Changes, Describe(change))
 	}
 	audit.Emit(c.Audit, e)
 	if len(c.made) > 0 {
@@ -56,8 +59,8 @@ func (c *call) report(p *procedure, err error) {
 	}
 }
 
-// describe is a change in a few words.
-func describe(c directory.Change) string {
+// Describe is a change in a few words, as the audit log has it.
+func Describe(c directory.Change) string {
 	text := fmt.Sprintf("%s %s %s", c.Kind, c.Name, c.Verb)
 	if len(c.Fields) > 0 {
 		text += fmt.Sprintf(" %v", c.Fields)

@@ -37,16 +37,30 @@ type rig struct {
 	book   *book.Book
 	table  mgmt.Table
 	events recorder
+	pace   *admin.Pace
+	quota  directory.Quota // of realm1
 }
 
 // newRig makes one with the realms bondy, realm1 and realm2.
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, log: new(directorytest.Log)}
+	return newRigAt(t, nil)
+}
+
+// newRigAt bounds how fast changes are made.
+func newRigAt(t testing.TB, pace *admin.Pace) *rig {
+	t.Helper()
+	r := &rig{t: t, log: new(directorytest.Log), pace: pace}
 	r.dir = directorytest.Open(t, r.log)
+	r.dir.Bound(func(uri wamp.URI) directory.Quota {
+		if uri == "realm1" {
+			return r.quota
+		}
+		return directory.Quota{}
+	})
 	r.book = book.New(r.dir)
 	admin.Register(&r.table, admin.Config{
-		Directory: r.dir, Realm: r.realm, Gate: auth.NewGate(2), Guard: auth.NewGuard(), Context: t.Context(), Audit: &r.events,
+		Directory: r.dir, Realm: r.realm, Gate: auth.NewGate(2), Guard: auth.NewGuard(), Context: t.Context(), Audit: &r.events, Pace: r.pace,
 		Tickets: ticket.New(r.book, plain{}, r.book), Book: r.book, Sealer: plain{},
 	})
 	directorytest.Do(t, r.dir, func(tx *directory.Tx) error {
@@ -81,6 +95,7 @@ type recorder struct {
 	mu      sync.Mutex
 	list    []audit.Event
 	flushed int
+	broken  error // what Flush answers
 }
 
 func (r *recorder) Record(e audit.Event) {
@@ -95,7 +110,7 @@ func (r *recorder) Flush(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flushed = len(r.list)
-	return nil
+	return r.broken
 }
 
 func (r *recorder) last() audit.Event {

@@ -104,10 +104,8 @@ func (c *call) showSource(id string) (mgmt.Result, error) {
 	if err != nil {
 		return mgmt.Result{}, err
 	}
-	for s := range v.Sources("") {
-		if s.ID == id {
-			return mgmt.Value(shownSource(s)), nil
-		}
+	if s, ok := v.Source(id); ok {
+		return mgmt.Value(shownSource(s)), nil
 	}
 	return mgmt.Result{}, wamp.Errorf(directory.ErrNotFound, "the realm %q has no source %q", c.realm, id)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ func (a *administration) tickets() []procedure {
 		return nil
 	}
 	return []procedure{
-		{uri: "bondy.ticket.issue", most: 1, changes: true, run: issueTicket},
+		{uri: "bondy.ticket.issue", most: 1, changes: true, users: true, run: issueTicket},
 		{uri: "bondy.ticket.verify", least: 1, most: 1, run: verifyTicket},
 		{uri: "bondy.ticket.list", run: listTickets},
 		{uri: "bondy.ticket.get", least: 1, most: 1, run: getTicket},
@@ -145,13 +146,33 @@ func listTickets(c *call) (mgmt.Result, error) {
 	if err != nil {
 		return mgmt.Result{}, err
 	}
-	list, now := c.Book.Of(issuer, name), time.Now()
-	return mgmt.Listed(page, slices.Values(list), func(r ticket.Record) (string, any) {
+	all := c.ticketsOf(issuer, page.After)
+	if name != "" {
+		all = slices.Values(c.Book.Of(issuer, name))
+	}
+	now := time.Now()
+	return mgmt.Listed(page, all, func(r ticket.Record) (string, any) {
 		if r.ExpiresAt.Before(now) || c.actor.Confined && issuer != c.realm && r.Scope.Realm != c.realm {
 			return r.ID, nil
 		}
 		return r.ID, shownTicket(&r)
 	}), nil
+}
+
+// ticketsOf goes through the tickets of a realm in the order of their ids, those
+// after one.
+func (c *call) ticketsOf(issuer wamp.URI, after string) iter.Seq[ticket.Record] {
+	return func(yield func(ticket.Record) bool) {
+		v, err := c.Directory.View(issuer)
+		if err != nil {
+			return // it is gone by now
+		}
+		for id := range v.Tickets(after) {
+			if r, ok := c.Book.Get(issuer, id); ok && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // ticket finds the ticket that the first argument names by its id.

@@ -69,8 +69,10 @@ func TestTicketProcedures(t *testing.T) {
 		t.Errorf("an unknown option: %v", err)
 	}
 
+	beside := r.doAs(joe, "bondy.ticket.issue").(dict)
 	r.do("bondy.ticket.revoke", "realm1", id)
 	r.refused(caller{}, "bondy.error.invalid_value", "bondy.ticket.verify", "realm1", text) // W13
+	r.do("bondy.ticket.verify", "realm1", beside["ticket"])                                 // W16: that one alone
 	r.refused(caller{}, directory.ErrNotFound, "bondy.ticket.revoke", "realm1", id)
 	r.refused(caller{}, directory.ErrNotFound, "bondy.ticket.get", "realm1", id)
 	second := r.doAs(joe, "bondy.ticket.issue").(dict)

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -178,6 +179,9 @@ func TestChangingOneselfNeedsTheOldPassword(t *testing.T) {
 	r.refused(joe, "wamp.error.invalid_argument", "bondy.user.self.change_password", "second secret")
 	r.refused(joe, "wamp.error.invalid_argument", "bondy.user.self.change_password", nil, "second secret")
 	r.doAs(joe, "bondy.user.self.change_password", "first secret", "second secret")
+	if e := r.events.last(); e.Kind != audit.Account || e.Outcome != audit.OK || e.Object != "user joe" || e.AuthID != "joe" {
+		t.Errorf("recorded %+v", e)
+	}
 	if !r.knows("realm1", "joe", "second secret") {
 		t.Error("the password was not changed")
 	}
@@ -234,6 +238,11 @@ func TestCredentialsOfOtherRealms(t *testing.T) {
 	r.do("bondy.user.change_password", "app", "joe", "third secret", "second secret")
 	if !r.knows("sso", "joe", "third secret") {
 		t.Error("the password was not changed where it is kept")
+	}
+	r.doAs(r.as("sso", "boss"), "bondy.user.change_password", "joe", "fourth secret")
+	r.doAs(r.as("bondy", "boss"), "bondy.user.change_password", "app", "joe", "fifth secret", "fourth secret")
+	if !r.knows("app", "joe", "fifth secret") {
+		t.Error("the password was not changed from where that may be done")
 	}
 	has(t, r.do("bondy.user.get", "app", "joe"), dict{"has_password": true, "sso_realm_uri": "sso"})
 	r.do("bondy.user.disable", "sso", "joe")
@@ -295,6 +304,10 @@ func TestChangesAreAudited(t *testing.T) {
 	if r.events.flushed != len(r.events.list) {
 		t.Error("the call was answered before its record was on the disk")
 	}
+	r.events.broken = errors.New("the disk is full")
+	r.doAs(boss, "bondy.user.add", dict{"username": "jim"}) // the change stands, and that is the answer
+	r.doAs(boss, "bondy.user.get", "jim")
+	r.events.broken = nil
 	r.refused(boss, directory.ErrAlreadyExists, "bondy.user.add", dict{"username": "joe", "password": "first secret"})
 	if e := r.events.last(); e.Outcome != audit.Failed || !strings.Contains(e.Reason, "already") {
 		t.Errorf("recorded %+v", e)

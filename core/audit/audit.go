@@ -9,10 +9,11 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"bondy/core/wamp"
 )
@@ -30,14 +31,16 @@ const (
 	Denial Kind = "denial"
 	// Logout is the end of a session.
 	Logout Kind = "logout"
-	// Administration is a change that somebody made, or tried to.
+	// Account is what a user changed of its own, such as its password, or tried to.
+	Account Kind = "account"
+	// Administration is any other change that somebody made, or tried to.
 	Administration Kind = "administration"
 	// Node is what the node itself did.
 	Node Kind = "node"
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Login, Refusal, Denial, Logout, Administration, Node} }
+func Kinds() []Kind { return []Kind{Login, Refusal, Denial, Logout, Account, Administration, Node} }
 
 // Outcome says how it ended.
 type Outcome string
@@ -80,21 +83,21 @@ type Event struct {
 	Changes []string `json:"changes,omitempty"`
 }
 
-// The longest texts of an Event, in bytes.
+// The longest texts of an Event, in bytes of a line. Of a Refusal, in which a
+// stranger chooses most of them, they make a record of 1.5 KiB.
 const (
-	maxName    = 256 // of a realm, user or object
-	maxWord    = 128 // of a method, action or agent
-	maxReason  = 512
-	maxChanges = 32 // how many
+	maxText    = 256 // of a name, URI, reason or change
+	maxWord    = 96  // of a method, action or agent
+	maxChanges = 32  // how many
 )
 
 // Bounded is the event with its texts cut to what the log takes. What was cut
 // ends in "...".
 func (e Event) Bounded() Event {
 	e.Kind, e.Outcome = Kind(cut(string(e.Kind), maxWord)), Outcome(cut(string(e.Outcome), maxWord))
-	e.Realm, e.AuthID, e.Object = wamp.URI(cut(string(e.Realm), maxName)), cut(e.AuthID, maxName), cut(e.Object, maxName)
+	e.Realm, e.AuthID, e.Object = wamp.URI(cut(string(e.Realm), maxText)), cut(e.AuthID, maxText), cut(e.Object, maxText)
 	e.AuthMethod, e.Action, e.Agent = cut(e.AuthMethod, maxWord), cut(e.Action, maxWord), cut(e.Agent, maxWord)
-	e.Reason = cut(e.Reason, maxReason)
+	e.Reason = cut(e.Reason, maxText)
 	if len(e.Changes) > 0 {
 		e.Changes = bounded(e.Changes)
 	}
@@ -106,29 +109,51 @@ func bounded(changes []string) []string {
 	n := min(len(changes), maxChanges)
 	out := make([]string, n, n+1)
 	for i := range out {
-		out[i] = cut(changes[i], maxName)
+		out[i] = cut(changes[i], maxText)
 	}
-	if n < len(changes) {
-		out = append(out, "...")
+	if more := len(changes) - n; more > 0 {
+		out = append(out, fmt.Sprintf("%d more%s", more, mark))
 	}
 	return out
 }
 
-// cut shortens s to at most that many bytes and a mark.
+// mark is what a text ends in that was cut.
+const mark = "..."
+
+// cut shortens s so that it takes at most that many bytes in a line.
 func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
+	var scratch [12]byte
+	size, end := 0, 0
+	for i, c := range s {
+		if size <= most-len(mark) {
+			end = i
+		}
+		if size += len(appendRune(scratch[:0], c)); size > most {
+			return s[:end] + mark
+		}
 	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return strings.Clone(s[:most]) + "..." // s may be a small part of something large
+	return s
 }
 
 // Recorder takes events. It is safe for concurrent use and does not block. What
 // an event refers to must not change any more.
 type Recorder interface {
 	Record(e Event)
+}
+
+// Refuse is the Refusal for err, of which the client was told the *wamp.Error in
+// it; whoever refused completes it. Who broke the protocol, or went, was not
+// refused.
+func Refuse(err error) (e Event, ok bool) {
+	we, ok := errors.AsType[*wamp.Error](err)
+	if !ok || we.URI == wamp.ErrProtocolViolation {
+		return e, false
+	}
+	e = Event{Kind: Refusal, Outcome: Refused, Action: string(we.URI), Reason: we.Message}
+	if text := err.Error(); text != we.Error() { // else it has the URI again
+		e.Reason = strings.TrimSuffix(text, ": "+we.Error())
+	}
+	return e, true
 }
 
 // Emit records e, if there is anybody to do so.
@@ -140,7 +165,8 @@ func Emit(r Recorder, e Event) {
 
 // Flush waits until what was recorded before is on disk, if r has one. What
 // administers something calls it after its change is committed and recorded,
-// before it answers. An error is for the log: the change stands.
+// before it answers. An error changes nothing about the answer: the change stands,
+// and the log itself tells, counts and records that a record is missing.
 func Flush(ctx context.Context, r Recorder) error {
 	if f, ok := r.(interface {
 		Flush(ctx context.Context) error

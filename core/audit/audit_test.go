@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -45,7 +46,7 @@ func TestRecordIsWhatWasAppended(t *testing.T) {
 		var writer, reader audit.Head
 		for range 3 {
 			before := writer
-			want := audit.Record{Event: events().Draw(t, "event"), Repeated: rapid.Uint64().Draw(t, "repeated"), Lost: rapid.Uint64().Draw(t, "lost")}
+			want := audit.Record{Event: events().Draw(t, "event"), Repeated: rapid.Uint64().Draw(t, "repeated"), Lost: rapid.Uint64().Draw(t, "lost"), Beside: before.Text()}
 			line := writer.Append(nil, &want)
 			got, err := audit.ParseRecord(line)
 			if err != nil {
@@ -136,12 +137,44 @@ func TestBoundedFitsALine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(r.AuthID, "...") || r.Changes[len(r.Changes)-1] != "..." {
+	if !strings.HasSuffix(r.AuthID, "...") || r.Changes[len(r.Changes)-1] != "968 more..." {
 		t.Errorf("%+v", r)
 	}
 	short := audit.Event{Kind: audit.Login, AuthID: "joe", Changes: []string{"user joe created"}}
 	if got := short.Bounded(); !reflect.DeepEqual(got, short) {
 		t.Errorf("%+v became %+v", short, got)
+	}
+}
+
+// TestRefusalIsShort wants what strangers cause to take little room, whatever they
+// call themselves.
+func TestRefusalIsShort(t *testing.T) {
+	for _, char := range []string{"x", "\u20ac", "\x00", "\xff", "\U0001f512", "\U000e0001", "\\", `"`} {
+		long := strings.Repeat(char, 10_000)
+		e := audit.Event{
+			Time: time.Unix(1, 1), Kind: audit.Refusal, Outcome: audit.Refused, Realm: wamp.URI(long), AuthID: long, AuthMethod: long,
+			Remote: netip.MustParseAddrPort("[2001:db8:1111:2222:3333:4444:5555:6666]:65535"), Agent: long,
+			Action: string(wamp.ErrAuthenticationDenied), Reason: long,
+		}.Bounded()
+		var h audit.Head
+		line := h.Append(nil, &audit.Record{Event: e, Repeated: 1 << 60, Lost: 1 << 60})
+		if len(line) > 1536 || !utf8.Valid(line) {
+			t.Errorf("%q: %d bytes", char, len(line))
+		}
+		r, err := audit.ParseRecord(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{string(r.Realm), r.AuthID, r.AuthMethod, r.Agent, r.Reason} {
+			if !strings.HasSuffix(text, "...") || len(text) < 9 {
+				t.Errorf("%q is not what was cut", text)
+			}
+		}
+	}
+	for _, tc := range []struct{ n, want int }{{255, 255}, {256, 256}, {257, 256}, {1000, 256}} {
+		if got := (audit.Event{AuthID: strings.Repeat("x", tc.n)}).Bounded().AuthID; len(got) != tc.want || (tc.n > 256) != strings.HasSuffix(got, "...") {
+			t.Errorf("%d bytes became %d", tc.n, len(got))
+		}
 	}
 }
 
@@ -151,6 +184,43 @@ func TestCutKeepsCharacters(t *testing.T) {
 		e := audit.Event{Reason: strings.Repeat("x", n) + strings.Repeat("\u20ac", 1000)}.Bounded()
 		if strings.ToValidUTF8(e.Reason, "?") != e.Reason || !strings.HasSuffix(e.Reason, "\u20ac...") {
 			t.Errorf("%q", e.Reason)
+		}
+	}
+}
+
+func TestHeadAsText(t *testing.T) {
+	var h audit.Head
+	if h.Text() != "" {
+		t.Errorf("%q", h.Text())
+	}
+	h.Append(nil, &audit.Record{})
+	if got, err := audit.ParseHead(h.Text()); err != nil || got != h {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "1", ":", "1:00", "0" + h.Text(), strings.ToUpper(h.Text()), h.Text() + "00", "-" + h.Text()} {
+		if got, err := audit.ParseHead(bad); err == nil {
+			t.Errorf("%q = %v", bad, got)
+		}
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	denied := wamp.Errorf(wamp.ErrAuthenticationDenied, "go away")
+	for name, tc := range map[string]struct {
+		err    error
+		reason string
+	}{
+		"alone":        {denied, "go away"},
+		"with a cause": {fmt.Errorf("wrong credential: %w", denied), "wrong credential"},
+	} {
+		if e, ok := audit.Refuse(tc.err); !ok || e.Kind != audit.Refusal || e.Outcome != audit.Refused ||
+			e.Action != string(wamp.ErrAuthenticationDenied) || e.Reason != tc.reason {
+			t.Errorf("%s: %+v, %v", name, e, ok)
+		}
+	}
+	for _, err := range []error{errors.New("gone"), wamp.Violationf("nonsense")} {
+		if e, ok := audit.Refuse(err); ok {
+			t.Errorf("%v: %+v", err, e)
 		}
 	}
 }
@@ -206,9 +276,13 @@ func FuzzParseRecord(f *testing.F) {
 	var h audit.Head
 	f.Add(h.Append(nil, &audit.Record{Event: audit.Event{Time: time.Unix(1, 0), Kind: audit.Refusal, AuthID: "joe\x1b[2J", Remote: netip.MustParseAddrPort("127.0.0.1:1")}}))
 	f.Add(h.Append(nil, &audit.Record{Segment: 2, Oldest: 1}))
+	f.Add(h.Append(nil, &audit.Record{Segment: 1, Oldest: 1, Beside: h.Text()}))
 	f.Add([]byte(`{"seq":1,"hash":"00"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, _ = audit.ParseRecord(body) // most are none
+		if h, err := audit.ParseHead(string(body)); err == nil && h.Text() != string(body) {
+			t.Errorf("%q = %v", body, h)
+		}
 		var r audit.Record
 		if json.Unmarshal(body, &r) != nil || r.Time.Year() < 0 || r.Time.Year() > 9999 {
 			return

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -29,6 +30,9 @@ type Record struct {
 	// of the oldest that is kept; 0 in a record within a file.
 	Segment uint64 `json:"segment,omitempty"`
 	Oldest  uint64 `json:"oldest,omitempty"`
+	// Beside is the end of another chain, as ParseHead reads it, which had come to
+	// be there, durably, when the record was made.
+	Beside string `json:"beside,omitempty"`
 	// Prev and Hash are in hex.
 	Prev string `json:"prev"`
 	Hash string `json:"hash"`
@@ -43,6 +47,27 @@ type Head struct {
 
 // String is the hash in hex.
 func (h Head) String() string { return hex.EncodeToString(h.Hash[:]) }
+
+// Text is the head as a Record has it in Beside: number, colon, hash; empty for
+// that of an empty log.
+func (h Head) Text() string {
+	if h == (Head{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d:%s", h.Seq, h)
+}
+
+// ParseHead reads what Head.Text gave.
+func ParseHead(text string) (h Head, err error) {
+	seq, hash, _ := strings.Cut(text, ":")
+	if h.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil && len(hash) == 2*len(h.Hash) {
+		_, err = hex.Decode(h.Hash[:], []byte(hash))
+	}
+	if err != nil || h.Text() != text {
+		return Head{}, fmt.Errorf("%q is no end of a chain", text)
+	}
+	return h, nil
+}
 
 // MaxLine is more than the longest line of a log, in bytes.
 const MaxLine = 128 << 10
@@ -88,6 +113,7 @@ func (h *Head) Append(line []byte, r *Record) []byte {
 	line = appendNumber(line, "lost", r.Lost)
 	line = appendNumber(line, "segment", r.Segment)
 	line = appendNumber(line, "oldest", r.Oldest)
+	line = appendText(line, "beside", r.Beside)
 	line = append(line, `,"prev":"`...)
 	line = hex.AppendEncode(line, h.Hash[:])
 	line = append(line, '"')
@@ -118,18 +144,22 @@ func appendText(line []byte, key, text string) []byte {
 func appendString(line []byte, s string) []byte {
 	line = append(line, '"')
 	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			line = append(line, '\\', byte(c))
-		case unicode.IsPrint(c):
-			line = utf8.AppendRune(line, c)
-		default:
-			for _, unit := range utf16.AppendRune(nil, c) {
-				line = fmt.Appendf(line, `\u%04x`, unit)
-			}
-		}
+		line = appendRune(line, c)
 	}
 	return append(line, '"')
+}
+
+func appendRune(line []byte, c rune) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(line, '\\', byte(c))
+	case unicode.IsPrint(c):
+		return utf8.AppendRune(line, c)
+	}
+	for _, unit := range utf16.AppendRune(nil, c) {
+		line = fmt.Appendf(line, `\u%04x`, unit)
+	}
+	return line
 }
 
 // ParseRecord reads a line, with or without its line break, and checks that its

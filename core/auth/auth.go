@@ -101,7 +101,7 @@ type Authenticator struct {
 	offered []string
 	dynamic map[string]wamp.URI
 	people  *people
-	tickets bool // signed ones are accepted
+	tickets Tickets // nil if signed ones are not accepted
 	guard   *Guard
 }
 
@@ -133,7 +133,7 @@ func New(cfg Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		methods: make(map[string]method), offered: cfg.methods(), dynamic: maps.Clone(cfg.Dynamic),
-		people: p, tickets: cfg.Tickets != nil, guard: cfg.Guard,
+		people: p, tickets: cfg.Tickets, guard: cfg.Guard,
 	}
 	v := newVault(gate)
 	for _, name := range a.offered {
@@ -244,10 +244,22 @@ func (a *Authenticator) begin(ctx context.Context, name string, m method, req *R
 	if refused(err) {
 		return nil, nil, cmp.Or(a.guard.start(try), err)
 	}
-	if x != nil {
+	switch {
+	case x != nil:
 		x.verify = a.guard.watch(try, x.verify)
+	case id != nil && name != MethodTrust: // which proves nothing
+		a.guard.succeed(try)
 	}
 	return id, x, err
+}
+
+// Logout revokes the ticket by which a client had logged in, and reports whether
+// there was one. It may block for as long as the Tickets do.
+func (a *Authenticator) Logout(p *Principal) (bool, error) {
+	if p == nil || p.Ticket == "" || a.tickets == nil {
+		return false, nil
+	}
+	return a.tickets.Revoke(p.AuthRealm, p.Ticket)
 }
 
 // Exchange is a login that waits for the client's AUTHENTICATE. It belongs to

@@ -116,18 +116,24 @@ func TestAnonymous(t *testing.T) {
 }
 
 func TestMethodsInTheClientsOrder(t *testing.T) {
-	a := newAuth(t, config())
+	cfg := config()
+	cfg.Methods = append(cfg.Methods, "cryptosign")
+	cfg.Sources = []auth.Source{{Subjects: []string{"all"}}, {Subjects: []string{"peter"}, Methods: []string{"wampcra"}, Deny: true}}
+	a := newAuth(t, cfg)
 	for _, tc := range []struct {
+		authid  string
 		methods []string
 		want    string
 	}{
-		{[]string{"ticket", "wampcra", "anonymous"}, "ticket"},
-		{[]string{"wampcra", "ticket"}, "wampcra"},
-		{[]string{"wamp-scram", "ticket"}, "ticket"},
+		{"joe", []string{"ticket", "wampcra", "anonymous"}, "ticket"},
+		{"joe", []string{"wampcra", "ticket"}, "wampcra"},
+		{"joe", []string{"wamp-scram", "ticket"}, "ticket"}, // the realm does not offer it
+		{"peter", []string{"wampcra", "ticket"}, "ticket"},  // a source denies it to him
+		{"joe", []string{"cryptosign", "ticket"}, "ticket"}, // HELLO brings no key
 	} {
-		_, x, err := a.Begin(t.Context(), auth.Request{AuthID: "joe", Methods: tc.methods})
+		_, x, err := a.Begin(t.Context(), auth.Request{AuthID: tc.authid, Methods: tc.methods})
 		if err != nil || x == nil || x.Method != tc.want {
-			t.Errorf("Begin(%v) = %+v, %v, want %s", tc.methods, x, err, tc.want)
+			t.Errorf("Begin(%s, %v) = %+v, %v, want %s", tc.authid, tc.methods, x, err, tc.want)
 		}
 	}
 }

@@ -19,17 +19,13 @@ type candidate struct {
 	fresh    bool    // what was found may be another one the next time
 	genuine  bool    // shape is whom the client claims to be
 	decoy    []byte  // in place of a key that is not there
-	face     face
-	flaw     string // why the client cannot be let in whatever it proves; empty if it can
-	lack     string // the credential that the method needs and the user has not
-	noRole   string // a role that was asked for and is not held
+	flaw     string  // why the client cannot be let in whatever it proves; empty if it can
+	lack     string  // the credential that the method needs and the user has not
+	noRole   string  // a role that was asked for and is not held
 	realmURI wamp.URI
 	people   *people // among whom user is
 	user     *User   // nil when there is none
 }
-
-// face is what a challenge shows of a candidate.
-type face struct{ authid, role string }
 
 // candidate makes one who holds roles, of which the first is the authrole, and
 // gives it those of them that the client asks for. To ask for all, for the
@@ -43,16 +39,19 @@ func (r realm) candidate(req *Request, who Identity, held []string) *candidate {
 			c.noRole = asked[i]
 		}
 	}
-	c.face = face{who.AuthID, c.identity.AuthRole}
 	return c
 }
+
+// defaultRole is what a client says that wants the role that is its own by default,
+// and what stands for that role before anybody knows who it is.
+const defaultRole = "default"
 
 // asked are the roles that a client wants alone; none for everything it has.
 func (req *Request) asked() []string {
 	var out []string
 	for _, role := range req.Roles {
 		switch role {
-		case "", SubjectAll, "default":
+		case "", SubjectAll, defaultRole:
 			return nil
 		}
 		if !slices.Contains(out, role) {

@@ -10,16 +10,6 @@ import (
 	"bondy/core/auth"
 )
 
-func challengeRole(t *testing.T, x *auth.Exchange) string {
-	t.Helper()
-	text, _ := x.Challenge["challenge"].(string)
-	var d struct{ AuthRole string }
-	if err := json.Unmarshal([]byte(text), &d); err != nil {
-		t.Fatal(err)
-	}
-	return d.AuthRole
-}
-
 func TestValidate(t *testing.T) {
 	for _, tc := range []struct {
 		cfg  auth.Config

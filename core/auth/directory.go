@@ -74,7 +74,6 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 	if len(c.identity.Narrow) == 0 && len(looks.Groups) > 0 {
 		c.identity.AuthRole = looks.Groups[0]
 	}
-	c.face.authid, c.face.role = authid, c.identity.AuthRole
 	if err := c.take(shape, known && shape == &u); err != nil {
 		flaw = err.Error()
 	}

@@ -85,7 +85,6 @@ func (d *dynamic) find(ctx context.Context, req *Request, authid, method string,
 	}
 	c := d.answered(req, authid, method, a)
 	c.fresh = true
-	c.face.role = method // the challenge must not tell whether there is a role
 	if parsed := c.take(&a.User, err == nil); err == nil {
 		err = parsed
 	}

@@ -122,8 +122,8 @@ func TestDynamicSecrets(t *testing.T) {
 				switch method {
 				case "wampcra":
 					signature = answer(t, secret, x)
-					if role := challengeRole(t, x); role != "wampcra" {
-						t.Errorf("%s: the challenge shows the role %q", name, role)
+					if text, _ := x.Challenge["challenge"].(string); !strings.Contains(text, `"authrole":"default"`) {
+						t.Errorf("%s: the challenge is %s", name, text)
 					}
 				case "wamp-scram":
 					signature, extra, _ = scramAnswer(t, name, secret, x.Challenge, "", nil)

@@ -14,7 +14,7 @@ const ErrTooManyRequests wamp.URI = "bondy.error.too_many_requests"
 
 // Bounds of a Guard.
 const (
-	// guardEntries bounds the table. When it is full, a newcomer takes the
+	// guardEntries bounds each table. When it is full, a newcomer takes the
 	// place of whichever of eight entries matters least.
 	guardEntries = 16_384
 	guardSample  = 8
@@ -31,18 +31,21 @@ const (
 )
 
 // Guard slows down who guesses. It counts failed logins per address and user,
-// per address, and per user: the last for guesses from many addresses, which
-// do not lock the user out at addresses from where it has logged in before.
-// Loopback addresses and unix sockets are not counted by themselves, since many
-// clients share them. A login counts as failed until it has succeeded, so that
-// parallel guesses gain nothing. Keys and certificates cannot be guessed and
-// count for the address alone.
+// per address, and per user, the last for guesses from many addresses. Who has
+// logged in from an address before is there in the hands of nobody else: only what
+// fails there as that user counts. Loopback addresses and unix sockets are not counted
+// by themselves, since many clients share them. A login counts as failed until it
+// has succeeded, so that parallel guesses gain nothing. Keys and certificates cannot
+// be guessed and count for the address alone.
 //
 // One Guard serves all realms of a node and outlives their configuration. It is
 // safe for concurrent use.
 type Guard struct {
-	mu               sync.Mutex
-	entries          map[guardKey]*guardEntry
+	mu      sync.Mutex
+	entries map[guardKey]*guardEntry
+	// known are the users, each at an address, who have logged in, with when they
+	// last did. Whoever fails makes no room here.
+	known            map[guardKey]time.Time
 	refused, evicted uint64
 }
 
@@ -78,11 +81,12 @@ type guardEntry struct {
 	failures int
 	last     time.Time // of the last failure
 	until    time.Time // refused before
-	known    bool      // the user has logged in from here
 }
 
 // NewGuard makes an empty Guard.
-func NewGuard() *Guard { return &Guard{entries: make(map[guardKey]*guardEntry)} }
+func NewGuard() *Guard {
+	return &Guard{entries: make(map[guardKey]*guardEntry), known: make(map[guardKey]time.Time)}
+}
 
 // Stats returns how many logins were refused for failures before them, and how
 // many entries had to make room for others.
@@ -96,12 +100,13 @@ func (g *Guard) Stats() (refused, evicted uint64) {
 type attempt struct {
 	pair, address, user guardKey
 	// guess says that the method is one where a guess can be right.
-	guess bool
+	guess   bool
+	counted []guardKey // by start
 }
 
-func newAttempt(req *Request, method string) attempt {
+func newAttempt(req *Request, method string) *attempt {
 	from := Site(req.Remote.Addr())
-	a := attempt{
+	a := &attempt{
 		pair:    guardKey{guardPair, from, req.Realm, req.AuthID},
 		address: guardKey{kind: guardAddress, from: from},
 		user:    guardKey{kind: guardUser, realm: req.Realm, user: req.AuthID},
@@ -128,39 +133,62 @@ func Site(addr netip.Addr) netip.Prefix {
 // shared tells whether many clients have the address.
 func (k guardKey) shared() bool { return !k.from.IsValid() || k.from.Addr().IsLoopback() }
 
+// keysLocked are those under which an attempt counts.
+func (g *Guard) keysLocked(a *attempt) []guardKey {
+	_, known := g.known[a.pair]
+	var keys []guardKey
+	if !known && !a.address.shared() {
+		keys = append(keys, a.address)
+	}
+	if a.guess {
+		keys = append(keys, a.pair)
+	}
+	if a.guess && !known {
+		keys = append(keys, a.user)
+	}
+	return keys
+}
+
 // check refuses an attempt that comes too early.
-func (g *Guard) check(a attempt) error {
+func (g *Guard) check(a *attempt) error {
 	if g == nil {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.checkLocked(a, time.Now())
+	return g.checkLocked(g.keysLocked(a), time.Now())
 }
 
 // start is check, and counts the attempt as failed.
-func (g *Guard) start(a attempt) error {
+func (g *Guard) start(a *attempt) error {
 	if g == nil {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
-	if err := g.checkLocked(a, now); err != nil {
+	now, keys := time.Now(), g.keysLocked(a)
+	if err := g.checkLocked(keys, now); err != nil {
 		return err
 	}
-	g.failLocked(a, now)
+	a.counted = keys
+	for _, k := range keys {
+		g.failLocked(k, now)
+	}
 	return nil
 }
 
 // undo takes back what start counted, for an attempt that proved nothing.
-func (g *Guard) undo(a attempt) {
+func (g *Guard) undo(a *attempt) {
 	if g == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, k := range []guardKey{a.pair, a.address, a.user} {
+	g.undoLocked(a)
+}
+
+func (g *Guard) undoLocked(a *attempt) {
+	for _, k := range a.counted {
 		if e := g.entries[k]; e != nil && e.failures > 0 {
 			e.failures--
 			e.until = time.Time{} // nothing was locked when the attempt started
@@ -168,21 +196,29 @@ func (g *Guard) undo(a attempt) {
 	}
 }
 
-// succeed takes back what start counted and remembers the pair.
-func (g *Guard) succeed(a attempt) {
+// succeed takes back what start counted, forgives what failed before, and
+// remembers the pair.
+func (g *Guard) succeed(a *attempt) {
 	if g == nil {
 		return
 	}
-	g.undo(a)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a.guess {
-		*g.entryLocked(a.pair, time.Now()) = guardEntry{known: true, last: time.Now()}
+	g.undoLocked(a)
+	if a.pair.user == "" {
+		return
 	}
+	if a.guess {
+		delete(g.entries, a.pair)
+	}
+	if _, known := g.known[a.pair]; !known {
+		g.evicted += makeRoom(g.known, func(last time.Time) time.Time { return last })
+	}
+	g.known[a.pair] = time.Now()
 }
 
 // watch counts what a verifier says.
-func (g *Guard) watch(a attempt, verify verifier) verifier {
+func (g *Guard) watch(a *attempt, verify verifier) verifier {
 	return func(ctx context.Context, signature string, extra wamp.Dict) (*Identity, error) {
 		if err := g.start(a); err != nil {
 			return nil, err
@@ -198,14 +234,7 @@ func (g *Guard) watch(a attempt, verify verifier) verifier {
 	}
 }
 
-func (g *Guard) checkLocked(a attempt, now time.Time) error {
-	keys := []guardKey{a.address}
-	if a.guess {
-		keys = append(keys, a.pair)
-		if e := g.entries[a.pair]; e == nil || !e.known {
-			keys = append(keys, a.user)
-		}
-	}
+func (g *Guard) checkLocked(keys []guardKey, now time.Time) error {
 	var wait time.Duration
 	for _, k := range keys {
 		if e := g.entries[k]; e != nil {
@@ -219,61 +248,47 @@ func (g *Guard) checkLocked(a attempt, now time.Time) error {
 	return wamp.Errorf(ErrTooManyRequests, "too many failed logins: try again in %s", wait.Round(time.Second)+time.Second)
 }
 
-func (g *Guard) failLocked(a attempt, now time.Time) {
-	count := func(k guardKey) {
-		e := g.entryLocked(k, now)
-		free, most := k.kind.limits()
-		if now.Sub(e.last) > guardMemory {
-			e.failures = 0
-		}
-		e.failures++
-		e.last = now
-		if over := e.failures - free; over >= 0 {
-			e.until = now.Add(min(guardFirst<<min(over, guardDoublings), most))
-		}
-	}
-	if !a.address.shared() {
-		count(a.address)
-	}
-	if a.guess {
-		count(a.pair)
-		count(a.user)
-	}
-}
-
-// entryLocked finds or makes an entry.
-func (g *Guard) entryLocked(k guardKey, now time.Time) *guardEntry {
+func (g *Guard) failLocked(k guardKey, now time.Time) {
 	e := g.entries[k]
 	if e == nil {
-		g.makeRoomLocked(now)
+		g.evicted += makeRoom(g.entries, func(e *guardEntry) time.Time { return e.matters(now) })
 		e = &guardEntry{last: now}
 		g.entries[k] = e
 	}
-	return e
+	free, most := k.kind.limits()
+	if now.Sub(e.last) > guardMemory {
+		e.failures = 0
+	}
+	e.failures++
+	e.last = now
+	if over := e.failures - free; over >= 0 {
+		e.until = now.Add(min(guardFirst<<min(over, guardDoublings), most))
+	}
 }
 
-// makeRoomLocked drops the one of some entries that is locked the shortest, or
-// else the one that failed longest ago.
-func (g *Guard) makeRoomLocked(now time.Time) {
-	if len(g.entries) < guardEntries {
-		return
+// makeRoom drops, if a table is full, that one of some entries which matters until
+// the earliest time, and returns how many it dropped.
+func makeRoom[E any](table map[guardKey]E, matters func(E) time.Time) uint64 {
+	if len(table) < guardEntries {
+		return 0
 	}
 	var victim guardKey
-	var least *guardEntry
+	var least time.Time
 	n := 0
-	for k, e := range g.entries {
-		if least == nil || e.matters(now).Before(least.matters(now)) {
-			victim, least = k, e
+	for k, e := range table {
+		if at := matters(e); n == 0 || at.Before(least) {
+			victim, least = k, at
 		}
 		if n++; n == guardSample {
 			break
 		}
 	}
-	delete(g.entries, victim)
-	g.evicted++
+	delete(table, victim)
+	return 1
 }
 
-// matters is until when an entry is worth keeping.
+// matters is until when an entry is worth keeping: one that is locked the longest,
+// then the one that failed last.
 func (e *guardEntry) matters(now time.Time) time.Time {
 	if e.until.After(now) {
 		return e.until.Add(guardMemory)

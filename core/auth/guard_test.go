@@ -2,6 +2,10 @@ package auth_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -49,7 +53,11 @@ func TestBackOff(t *testing.T) {
 				if err := try(t.Context(), a, name, "192.0.2.1", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
 					t.Fatalf("%s before %s have passed: %v", name, wait, err)
 				}
-				time.Sleep(wait)
+				time.Sleep(wait - time.Millisecond)
+				if err := try(t.Context(), a, name, "192.0.2.1", "wrong"); uri(err) != auth.ErrTooManyRequests {
+					t.Fatalf("%s a millisecond before %s have passed: %v", name, wait, err)
+				}
+				time.Sleep(time.Millisecond)
 				if err := try(t.Context(), a, name, "192.0.2.1", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
 					t.Fatalf("%s after %s: %v", name, wait, err)
 				}
@@ -58,8 +66,8 @@ func TestBackOff(t *testing.T) {
 			if err := try(t.Context(), a, name, "192.0.2.2", "wrong"); uri(err) != wamp.ErrAuthenticationDenied {
 				t.Errorf("%s from another address: %v", name, err)
 			}
-			if refused, _ := guard.Stats(); refused != 12 {
-				t.Errorf("%d counted as refused, want 12", refused)
+			if refused, _ := guard.Stats(); refused != 24 {
+				t.Errorf("%d counted as refused, want 24", refused)
 			}
 			time.Sleep(time.Hour)
 			if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
@@ -182,6 +190,136 @@ func TestNotCounted(t *testing.T) {
 	if id, _, err := b.Begin(t.Context(), auth.Request{Remote: from("192.0.2.5")}); id == nil {
 		t.Errorf("anonymous: %v", err)
 	}
+}
+
+// Who shares an address with others waits with them when they fail too often, but
+// for those who have logged in from there before.
+func TestNeighborsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := guarded(t)
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+			t.Fatal(err)
+		}
+		fail := func() {
+			for i := range 100 {
+				_ = try(t.Context(), a, fmt.Sprint("nobody", i), "192.0.2.1", "wrong")
+			}
+		}
+		for range 3 {
+			fail()
+			if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); err != nil {
+				t.Errorf("who is known there: %v", err)
+			}
+			if err := try(t.Context(), a, "peter", "192.0.2.1", "s3cret-cra"); uri(err) != auth.ErrTooManyRequests {
+				t.Errorf("who is not: %v", err)
+			}
+			if err := try(t.Context(), a, "peter", "192.0.2.2", "s3cret-cra"); err != nil {
+				t.Errorf("elsewhere: %v", err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if err := try(t.Context(), a, "peter", "192.0.2.1", "s3cret-cra"); err != nil {
+			t.Errorf("a minute later: %v", err)
+		}
+		for range 10 {
+			_ = try(t.Context(), a, "joe", "192.0.2.1", "wrong")
+		}
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
+			t.Errorf("who is known is guessed at without end: %v", err)
+		}
+	})
+}
+
+// Certificates and keys cannot be guessed; they too are known where they were shown.
+func TestNeighborsOfCertificates(t *testing.T) {
+	cfg := config()
+	cfg.Guard = auth.NewGuard()
+	cfg.Methods, cfg.CertName = append(cfg.Methods, auth.MethodTLS), auth.CertCommonName
+	a := newAuth(t, cfg)
+	show := func(name string) error {
+		cert := &x509.Certificate{Subject: pkix.Name{CommonName: name}}
+		_, _, err := a.Begin(t.Context(), auth.Request{
+			Realm: "realm1", AuthID: name, Methods: []string{auth.MethodTLS}, Remote: from("192.0.2.1"),
+			TLS: &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}},
+		})
+		return err
+	}
+	if err := show("joe"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		_ = try(t.Context(), a, fmt.Sprint("nobody", i), "192.0.2.1", "wrong")
+	}
+	if err := show("joe"); err != nil {
+		t.Errorf("who is known: %v", err)
+	}
+	if err := show("peter"); uri(err) != auth.ErrTooManyRequests {
+		t.Errorf("who is not: %v", err)
+	}
+}
+
+// Strangers who fail as a user, from as many addresses as they like and for as long,
+// keep it out of new addresses alone, if it has nothing but a password, and until a
+// minute after. Those whom a source keeps away do not even that.
+func TestStrangersDoNotLockAUserOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := seeded(3)
+		cfg := config()
+		cfg.Guard = auth.NewGuard()
+		cfg.Methods = append(cfg.Methods, auth.MethodCryptosign)
+		cfg.Users[0].Keys = []ed25519.PublicKey{public(key)}
+		cfg.Sources = []auth.Source{
+			{Subjects: []string{"all"}},
+			{Subjects: []string{"peter"}, Prefixes: prefixes("0.0.0.0/0", "::/0"), Deny: true},
+			{Subjects: []string{"peter"}, Prefixes: prefixes("192.0.2.0/24")},
+		}
+		a := newAuth(t, cfg)
+		for _, name := range []string{"joe", "loner"} {
+			if err := try(t.Context(), a, name, "203.0.113.1", map[string]string{"joe": "s3cret-ticket", "loner": "s3cret-loner"}[name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		site := netip.MustParseAddr("2001:db8::1").As16()
+		for i := range auth.GuardEntries { // also more than are remembered
+			site[6], site[7] = byte(i>>8), byte(i)
+			for _, name := range []string{"joe", "peter", fmt.Sprint("nobody", i)} {
+				_, x, err := a.Begin(t.Context(), auth.Request{
+					Realm: "realm1", AuthID: name, Methods: []string{"wampcra"}, Remote: netip.AddrPortFrom(netip.AddrFrom16(site), 1),
+				})
+				if err == nil {
+					_, err = x.Finish(t.Context(), "malformed", nil)
+				}
+				if err == nil {
+					t.Fatal("let in")
+				}
+			}
+			if i%100 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+		if err := try(t.Context(), a, "joe", "203.0.113.1", "s3cret-ticket"); err != nil {
+			t.Errorf("from a known address: %v", err)
+		}
+		if err := try(t.Context(), a, "joe", "192.0.2.1", "s3cret-ticket"); uri(err) != auth.ErrTooManyRequests {
+			t.Errorf("from a new address: %v", err)
+		}
+		req := keyRequest("joe", key)
+		req.Realm, req.Remote = "realm1", from("192.0.2.1")
+		if _, err := begin(t, a, req).Finish(t.Context(), signChallenge(t, key, begin(t, a, req)), nil); err == nil {
+			t.Error("a signature of another challenge")
+		}
+		x := begin(t, a, req)
+		if _, err := x.Finish(t.Context(), signChallenge(t, key, x), nil); err != nil {
+			t.Errorf("with a key: %v", err)
+		}
+		if err := try(t.Context(), a, "peter", "192.0.2.1", "s3cret-cra"); err != nil {
+			t.Errorf("whom strangers may not even try: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := try(t.Context(), a, "joe", "192.0.2.77", "s3cret-ticket"); err != nil {
+			t.Errorf("from a new address, a minute later: %v", err)
+		}
+	})
 }
 
 // The table has a bound; who makes room is counted.

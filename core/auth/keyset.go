@@ -20,10 +20,12 @@ const (
 	maxSetKeys = 100
 	// minRSABits bounds RSA keys from below; shorter ones count for nothing.
 	minRSABits = 2048
-	// fetchTimeout bounds one fetch; another one is not tried before
-	// fetchAgain, whoever asks for a key that is not there.
+	// fetchTimeout bounds one fetch; another one is not tried before fetchAgain,
+	// whoever asks for a key that is not there. Longer than both together no
+	// rotation stays unseen, however many tokens of unknown keys strangers show:
+	// of those nothing is remembered.
 	fetchTimeout = 5 * time.Second
-	fetchAgain   = 30 * time.Second
+	fetchAgain   = 10 * time.Second
 
 	defaultRefresh = time.Hour
 	defaultKeep    = 24 * time.Hour

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,7 +61,7 @@ func TestKeySet(t *testing.T) {
 				t.Fatalf("asked again at once, %d times", fetched.Load())
 			}
 		}
-		time.Sleep(30 * time.Second)
+		time.Sleep(10 * time.Second)
 		if !has(i.set.Keys[1]) || fetched.Load() != 2 {
 			t.Fatalf("the new key did not come, fetched %d times", fetched.Load())
 		}
@@ -83,6 +84,58 @@ func TestKeySet(t *testing.T) {
 		time.Sleep(time.Minute)
 		if !has(i.set.Keys[0]) {
 			t.Error("the source is back, the keys are not")
+		}
+	})
+}
+
+// Outsiders who show tokens of keys that are not there neither make more than one fetch
+// in ten seconds nor keep a rotation from being seen longer than that.
+func TestUnknownKeysDoNotHideARotation(t *testing.T) {
+	i := newIssuer(t)
+	synctest.Test(t, func(t *testing.T) {
+		var fetched atomic.Int32
+		var document atomic.Value
+		publish := func(keys ...jose.JSONWebKey) {
+			text, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			document.Store(text)
+		}
+		cfg := jwtConfig(t, i)
+		cfg.Issuers[0].Algorithms = []string{"ES256", "RS256"}
+		cfg.Issuers[0].Keys = auth.NewKeySet(func(context.Context) ([]byte, error) {
+			fetched.Add(1)
+			return document.Load().([]byte), nil
+		}, time.Hour, 24*time.Hour)
+		a := newAuth(t, cfg)
+		admitted := func(text string) bool {
+			_, err := present(t.Context(), t, a, "", text)
+			return err == nil
+		}
+		key := func(alg jose.SignatureAlgorithm) jose.JSONWebKey {
+			return jose.JSONWebKey{Key: i.keys[alg].Public(), KeyID: string(alg)}
+		}
+		old, next := i.token(t, jose.ES256, nil, claims()), i.token(t, jose.RS256, nil, claims())
+		publish(key(jose.ES256))
+		start := time.Now()
+		for second := range 180 {
+			if second == 101 {
+				publish(key(jose.ES256), key(jose.RS256))
+			}
+			if admitted(token(t, jose.ES256, fmt.Sprint("key-", second), i.keys[jose.ES256], claims())) {
+				t.Fatal("a token of an unknown key was accepted")
+			}
+			if !admitted(old) {
+				t.Fatal("the flood keeps out who has a good token")
+			}
+			if second >= 111 && !admitted(next) {
+				t.Fatalf("after %s the rotation is not seen", time.Since(start)-101*time.Second)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := fetched.Load(); n > 18 {
+			t.Errorf("%d fetches in three minutes, want one in ten seconds at most", n)
 		}
 	})
 }

@@ -3,6 +3,8 @@ package auth
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,6 +19,8 @@ type Tickets interface {
 	// realm, and is u's. Nobody has the zero User. It does the same work whoever
 	// u is; the error is for the log.
 	Verify(realm wamp.URI, u User, text string) (Ticket, error)
+	// Revoke makes a ticket worthless, at once; false if there is no such ticket.
+	Revoke(authrealm wamp.URI, ticket string) (bool, error)
 }
 
 // Ticket is a signed ticket that holds.
@@ -25,6 +29,11 @@ type Ticket struct {
 	ID string
 	// Expires is when it holds no more.
 	Expires time.Time
+	// Client is the client and Device the device that it is for; empty for none.
+	Client, Device string
+	// Bound says that Client is a user of the realm without whose own ticket it is
+	// good for nothing.
+	Bound bool
 }
 
 // password takes the password itself, as the methods ticket (section
@@ -54,7 +63,7 @@ func (m password) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 		Challenge: wamp.Dict{},
 		verify: func(ctx context.Context, signature string, _ wamp.Dict) (*Identity, error) {
 			if m.tickets != nil && m.tickets.Is(signature) {
-				return m.redeem(c, signature)
+				return m.redeem(c, signature, req.Extra)
 			}
 			ok, err := m.vault.opens(ctx, c, p, signature)
 			if err != nil {
@@ -70,13 +79,15 @@ func (m password) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 }
 
 // redeem judges a signed ticket.
-func (m password) redeem(c *candidate, text string) (*Identity, error) {
+func (m password) redeem(c *candidate, text string, extra wamp.Dict) (*Identity, error) {
 	var u User
 	if c.user != nil {
 		u = *c.user
-		u.AuthRealm = cmp.Or(u.AuthRealm, c.realmURI)
 	}
-	t, err := m.tickets.Verify(c.realmURI, u, text)
+	t, err := m.verify(c, u, text, extra)
+	if err == nil && t.Bound {
+		err = m.accompanied(c, t.Client, extra)
+	}
 	if err != nil {
 		return nil, denied(err.Error())
 	}
@@ -85,6 +96,40 @@ func (m password) redeem(c *candidate, text string) (*Identity, error) {
 		id.Expires = t.Expires
 	}
 	return id, err
+}
+
+// verify judges a user's ticket, which is for the client and the device that are
+// named, if they are.
+func (m password) verify(c *candidate, u User, text string, extra wamp.Dict) (Ticket, error) {
+	if u.Name != "" {
+		u.AuthRealm = cmp.Or(u.AuthRealm, c.realmURI)
+	}
+	t, err := m.tickets.Verify(c.realmURI, u, text)
+	switch client, device := extra["client_id"], extra["device_id"]; {
+	case err != nil:
+	case t.Client != "" && client != nil && client != t.Client:
+		err = errors.New("the ticket is for another client")
+	case t.Device != "" && device != nil && device != t.Device:
+		err = errors.New("the ticket is for another device")
+	}
+	return t, err
+}
+
+// accompanied checks that a client with somebody's ticket is the one that it is
+// for: it brings a ticket of its own.
+func (m password) accompanied(c *candidate, name string, extra wamp.Dict) error {
+	text, _ := extra["client_ticket"].(string)
+	client, ok := c.people.dir.User(name)
+	if !ok || client.Disabled {
+		return errors.New("the client that the ticket is for is gone or disabled")
+	}
+	switch t, err := m.verify(c, client, text, extra); {
+	case err != nil:
+		return fmt.Errorf("authextra.client_ticket: %w", err)
+	case t.Client != "":
+		return errors.New("authextra.client_ticket: it is scoped to a client itself")
+	}
+	return nil
 }
 
 // renew hands out a Credential of the present cost for a user who just proved

@@ -275,7 +275,7 @@ func (a *Authenticator) lacks(u *User, known bool, name, method string) string {
 	}
 	switch method {
 	case MethodTicket:
-		if a.tickets {
+		if a.tickets != nil {
 			return "" // a signed one needs nothing else
 		}
 		return lacksPassword(u)

@@ -23,7 +23,8 @@ type wampcra struct {
 	vault *vault
 }
 
-// craChallenge is what the client signs, as JSON.
+// craChallenge is what the client signs, as JSON. Authid and authrole are what the
+// client said itself, so that it learns nothing of the user before it proved a secret.
 type craChallenge struct {
 	AuthID       string  `json:"authid"`
 	AuthRole     string  `json:"authrole"`
@@ -40,8 +41,8 @@ func (w *wampcra) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 		return nil, nil, err
 	}
 	challenge, err := json.Marshal(craChallenge{
-		AuthID:       c.face.authid,
-		AuthRole:     c.face.role,
+		AuthID:       req.AuthID,
+		AuthRole:     append(req.asked(), defaultRole)[0],
 		AuthMethod:   MethodWAMPCRA,
 		AuthProvider: c.identity.AuthProvider,
 		Nonce:        rand.Text(),

@@ -1,45 +1,39 @@
 package broker
 
 import (
+	"maps"
+	"slices"
+
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
 
-// Holding is what a session of this node holds.
+// Holding is what a session holds.
 type Holding struct {
-	Session wamp.ID
-	Match   wamp.Match
-	URI     wamp.URI
+	Match wamp.Match
+	URI   wamp.URI
 	// Informed says that the session is told of publishers' sessions.
 	Informed bool
 }
 
-// Revoke is RemoveSubscriber for all that must go, of which it returns the
-// number. must is called with no lock held.
-func (br *Broker) Revoke(b *peer.Batch, reason wamp.URI, must func(Holding) bool) (revoked int) {
-	for _, sub := range br.subscriptions() {
-		var gone []*Session
-		for h := range sub.members.All {
-			if h.peer.Via == nil && must(Holding{h.peer.Session, sub.pattern.Match, sub.pattern.URI, h.info != silent}) {
-				gone = append(gone, h.session)
-			}
-		}
-		for _, s := range gone {
-			if s.revoke(b, sub, reason) {
-				revoked++
-			}
+// Revoke is RemoveSubscriber for all that the session holds and must not, of which
+// it returns the number. Others than the peer's goroutine may call it; must is
+// called with no lock held.
+func (s *Session) Revoke(b *peer.Batch, reason wamp.URI, must func(Holding) bool) (revoked int) {
+	for _, h := range s.holds() {
+		sub := h.Value.sub
+		if must(Holding{sub.pattern.Match, sub.pattern.URI, h.Value.info != silent}) && s.revoke(b, sub, reason) {
+			revoked++
 		}
 	}
-	br.drain(b)
+	if revoked > 0 {
+		s.br.drain(b)
+	}
 	return revoked
 }
 
-func (br *Broker) subscriptions() []*subscription {
-	br.mu.Lock()
-	defer br.mu.Unlock()
-	all := make([]*subscription, 0, len(br.byID))
-	for _, sub := range br.byID {
-		all = append(all, sub)
-	}
-	return all
+func (s *Session) holds() []*member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.held))
 }

@@ -20,6 +20,8 @@ type Directory struct {
 
 	mu        sync.Mutex // held by who changes something
 	now       atomic.Pointer[Snapshot]
+	quota     func(wamp.URI) Quota
+	refused   atomic.Uint64
 	sequels   []func(*Tx, []Change) error
 	observers []func(*Commit)
 }
@@ -27,7 +29,7 @@ type Directory struct {
 // Open reads what the log has. salt is the secret from which the salts of a
 // realm's logins derive.
 func Open(log Log, clock *id.Clock, salt func(realm wamp.URI) []byte) (*Directory, error) {
-	d := &Directory{log: log, clock: clock}
+	d := &Directory{log: log, clock: clock, quota: func(wamp.URI) Quota { return Quota{} }}
 	s := &Snapshot{realms: newTable[*state](), salt: salt}
 	tx := newTx(s, Actor{})
 	for _, kind := range kinds() {
@@ -38,6 +40,9 @@ func Open(log Log, clock *id.Clock, salt func(realm wamp.URI) []byte) (*Director
 		if err != nil {
 			return nil, err
 		}
+	}
+	for _, st := range tx.drafts {
+		st.usage = st.count()
 	}
 	d.now.Store(tx.snapshot())
 	return d, nil
@@ -136,11 +141,17 @@ func attempt(tx *Tx, change func(*Tx) error) (err error) {
 
 var errUnsound = errors.New("a change with rows and no changes, or the reverse")
 
-func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Change, error) {
+func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) (changes []Change, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer func() {
+		if we, ok := errors.AsType[*wamp.Error](err); ok && we.URI == ErrQuota {
+			d.refused.Add(1)
+		}
+	}()
 	before := d.now.Load()
 	tx := newTx(before, actor)
+	tx.quota = d.quota
 	if err := attempt(tx, change); err != nil {
 		return nil, err
 	}
@@ -150,10 +161,14 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 	if err := tx.checkManaged(); err != nil {
 		return nil, err
 	}
+	tx.account()
+	if err := tx.checkQuota(); err != nil {
+		return nil, err
+	}
 	if (len(tx.rows) == 0) != (len(tx.changes) == 0) {
 		return nil, errUnsound
 	}
-	changes := slices.Clone(tx.changes)
+	changes = slices.Clone(tx.changes)
 	if dry || len(changes) == 0 {
 		return changes, nil
 	}
@@ -162,6 +177,7 @@ func (d *Directory) update(actor Actor, change func(*Tx) error, dry bool) ([]Cha
 			return nil, err
 		}
 	}
+	tx.account() // of what the sequels added, too
 	stamp := d.clock.Now()
 	rows := make([]Row, 0, len(tx.order))
 	for _, at := range tx.order {

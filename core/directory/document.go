@@ -231,6 +231,7 @@ func ParseDocuments(text []byte) ([]Document, error) {
 	dec := strict.Decoder{Explain: map[string]string{
 		"private_keys":        "keys are made here and never taken from documents: leave it out",
 		"encryption_keys":     "keys are made here and never taken from documents: leave it out",
+		"usage":               "follows from what the realm holds: leave it out",
 		"public_keys":         "follows from the keys that are made here: leave it out",
 		"security_status":     "follows from security_enabled: leave it out",
 		"password_opts":       "how passwords are kept is said by kdf, for each user: leave it out",

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"bondy/core/rbac"
 	"bondy/core/strict"
 )
 
@@ -35,7 +36,7 @@ func (v *View) Export(o ExportOptions) (Document, error) {
 	for s := range v.Sources("") {
 		d.Sources = appended(d.Sources, s.Document())
 	}
-	for role := range v.Roles() {
+	for role := range v.Roles(rbac.Role{}) {
 		d.Grants = strict.Some(append(d.Grants.Value, role.grantDocuments()...))
 	}
 	return d, nil

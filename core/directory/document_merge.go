@@ -13,8 +13,8 @@ import (
 // document in everything, removes those that did and have no document any more, and
 // leaves every other realm alone. differ names what the documents of those say and
 // the realms do not have, or otherwise, but for passwords; what realms have in
-// addition is no difference.
-func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err error) {
+// addition is no difference. made is what it changed.
+func (d *Directory) Merge(actor Actor, docs []Document) (made []Change, differ []string, err error) {
 	yes, no := true, false
 	var follow, kept []*item
 	for i := range docs {
@@ -22,7 +22,7 @@ func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err er
 		_, missing := d.View(it.uri)
 		switch m := it.doc.Manage; {
 		case m != "" && m != ManageNode && m != ManageFile:
-			return nil, at(unknown("manage", string(m), string(ManageNode), string(ManageFile)), "%s", it.uri)
+			return nil, nil, at(unknown("manage", string(m), string(ManageNode), string(ManageFile)), "%s", it.uri)
 		case m == ManageFile:
 			it.managed, it.prune, it.whole = &yes, true, true
 			follow = append(follow, it)
@@ -35,9 +35,9 @@ func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err er
 		}
 	}
 	if _, err := newDeployment(slices.Concat(follow, kept)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, err = d.run(follow, nil, func(apply func(*Tx) error) ([]Change, error) {
+	made, err = d.run(follow, nil, func(apply func(*Tx) error) ([]Change, error) {
 		return d.Apply(actor, func(tx *Tx) error {
 			tx.file = true
 			if err := tx.unmanage(follow, kept); err != nil {
@@ -50,7 +50,7 @@ func (d *Directory) Merge(actor Actor, docs []Document) (differ []string, err er
 			return nil
 		})
 	})
-	return differ, err
+	return made, differ, err
 }
 
 // unmanage removes realms that followed a file and have no document any more, and

@@ -14,6 +14,7 @@ import (
 	"bondy/core/directory"
 	"bondy/core/directory/directorytest"
 	"bondy/core/id"
+	"bondy/core/rbac"
 	"bondy/core/wamp"
 )
 
@@ -277,7 +278,7 @@ func managed(uri, manage, body string) string {
 
 func merge(t *testing.T, d *directory.Directory, docs ...string) []string {
 	t.Helper()
-	differ, err := d.Merge(directory.Actor{}, parseDocs(t, "["+strings.Join(docs, ",")+"]"))
+	_, differ, err := d.Merge(directory.Actor{}, parseDocs(t, "["+strings.Join(docs, ",")+"]"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,11 +304,11 @@ func TestMerge(t *testing.T) {
 		t.Errorf("differences %q, want %q", differ, want)
 	}
 	kept, follows := viewOf(t, d, "a.kept"), viewOf(t, d, "a.managed")
-	if kept.UserCount() != 2 || len(slices.Collect(kept.Roles())) != 1 || !kept.Realm().StrictURIs {
+	if kept.UserCount() != 2 || len(slices.Collect(kept.Roles(rbac.Role{}))) != 1 || !kept.Realm().StrictURIs {
 		t.Error("the realm that follows no file changed")
 	}
 	p := follows.Realm()
-	if follows.UserCount() != 1 || len(slices.Collect(follows.Roles())) != 0 || p.StrictURIs || p.Description != "" || p.AuthMethods != nil || p.CallTimeout != 0 {
+	if follows.UserCount() != 1 || len(slices.Collect(follows.Roles(rbac.Role{}))) != 0 || p.StrictURIs || p.Description != "" || p.AuthMethods != nil || p.CallTimeout != 0 {
 		t.Errorf("the realm that follows its file is %+v", p)
 	}
 	if u, _ := follows.FindUser("joe"); len(u.Groups) != 0 || !opens(t, d, "a.managed", "joe", "s3cret") {

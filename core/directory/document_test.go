@@ -143,6 +143,9 @@ func TestDocumentsApplyWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("an error at the end left realms %v and %d commits", uris, l.Commits())
 	}
 	applyDocs(t, d, shape, false)
+	if n := l.Commits(); n != 1 {
+		t.Errorf("written in %d steps, want 1", n)
+	}
 	l.Fail(errors.New("disk full"))
 	if _, err := d.ApplyDocuments(directory.Actor{}, parseDocs(t, `{"uri": "com.example.app", "users": [{"username": "eve"}], "groups": [{"name": "thieves"}]}`), directory.ApplyOptions{}); err == nil {
 		t.Fatal("no error of a full disk")
@@ -166,6 +169,9 @@ func TestDocumentSaltsDifferPerUser(t *testing.T) {
 			}
 			salt, _, _ := strings.Cut(strings.TrimPrefix(string(v), "pbkdf2$"), "$")
 			salts[salt] = true
+			if !opens(t, d, uri, name, "the same") {
+				t.Errorf("the password of %s in %s is kept with another salt", name, uri)
+			}
 		}
 	}
 	if len(salts) != 4 {
@@ -235,7 +241,7 @@ func TestDocumentPrune(t *testing.T) {
 	}
 	applyDocs(t, d, small, true)
 	v := viewOf(t, d, "com.example.app")
-	groups, sources, roles := slices.Collect(v.Groups("")), slices.Collect(v.Sources("")), slices.Collect(v.Roles())
+	groups, sources, roles := slices.Collect(v.Groups("")), slices.Collect(v.Sources("")), slices.Collect(v.Roles(rbac.Role{}))
 	if v.UserCount() != 1 || len(groups) != 1 || groups[0].Name != "shift" || len(sources) != 1 || len(roles) != 1 ||
 		roles[0].Grants[0].Permissions != rbac.Set(rbac.Publish) {
 		t.Errorf("%d users, groups %v, %d sources, roles %+v", v.UserCount(), groups, len(sources), roles)

@@ -9,7 +9,7 @@ import (
 	"bondy/core/wamp"
 )
 
-// Error URIs, which are the predecessor's.
+// Error URIs, which are the predecessor's where nothing else is said.
 const (
 	ErrNotFound      wamp.URI = "bondy.error.not_found"
 	ErrAlreadyExists wamp.URI = "bondy.error.already_exists"
@@ -27,6 +27,8 @@ const (
 	ErrInvalidValue  wamp.URI = "bondy.error.invalid_value"
 	ErrMissingValue  wamp.URI = "bondy.error.missing_required_value"
 	ErrBadSignature  wamp.URI = "bondy.error.bad_signature"
+	// ErrQuota is our own: the predecessor has no bound.
+	ErrQuota wamp.URI = "bondy.error.quota_exceeded"
 )
 
 func invalid(format string, args ...any) error { return wamp.Errorf(ErrInvalidValue, format, args...) }
@@ -59,7 +61,9 @@ func quoted(names []string) string {
 // at says where in a document an error is.
 func at(err error, format string, args ...any) error {
 	if e, ok := errors.AsType[*wamp.Error](err); ok {
-		return wamp.Errorf(e.URI, "%s: %s", fmt.Sprintf(format, args...), e.Message)
+		out := wamp.Errorf(e.URI, "%s: %s", fmt.Sprintf(format, args...), e.Message)
+		out.Kwargs = e.Kwargs
+		return out
 	}
 	return err
 }

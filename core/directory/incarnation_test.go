@@ -56,7 +56,7 @@ func empty(t *testing.T, d *directory.Directory) {
 	for s := range v.Sources("") {
 		t.Errorf("there is the source %+v", s)
 	}
-	for r := range v.Roles() {
+	for r := range v.Roles(rbac.Role{}) {
 		t.Errorf("%s has %v", r.Role, r.Grants)
 	}
 	if _, ok := v.Ticket("t"); ok {

@@ -132,7 +132,7 @@ func seen(d *directory.Directory) naive {
 		for s := range v.Sources("") {
 			r.sources[s.ID] = setOf(s.Subjects...)
 		}
-		for role := range v.Roles() {
+		for role := range v.Roles(rbac.Role{}) {
 			for _, g := range role.Grants {
 				r.grants[fmt.Sprint(role.Role, " ", g.Resource)] = g.Permissions
 			}
@@ -196,7 +196,17 @@ func TestModel(t *testing.T) {
 					t.Fatalf("there is\n%s\nwant\n%s", got, want)
 				}
 			},
-			"reopen": func(*rapid.T) { d = open() },
+			"reopen": func(t *rapid.T) {
+				before := d
+				d = open()
+				for _, uri := range realms {
+					was, err := before.View(uri)
+					now, gone := d.View(uri)
+					if err != nil || gone != nil || was.Usage() != now.Usage() {
+						t.Fatalf("%s: %v, %v, counted as %+v, there are %+v", uri, err, gone, was.Usage(), now.Usage())
+					}
+				}
+			},
 			"add user": func(t *rapid.T) {
 				uri, name := rapid.SampledFrom(realms).Draw(t, "realm"), user.Draw(t, "user")
 				in, aliases, keys := groups.Draw(t, "groups"), some.Draw(t, "aliases"), some.Draw(t, "keys")

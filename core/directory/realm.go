@@ -114,6 +114,9 @@ const (
 	maxAliases     = 5
 	maxKeys        = 64
 	maxGroups      = 256
+	maxSource      = 256     // of each list of a source
+	maxGrants      = 4096    // of a role
+	maxProperties  = 1 << 20 // bytes of all properties of a realm
 )
 
 // validate checks what can be checked without other realms.

@@ -74,6 +74,7 @@ type state struct {
 	ring    table[string]           // names of users by auth.Place
 	signing table[[]byte]           // by key id
 	tickets table[[]byte]           // by ticket id
+	usage   Usage                   // as it was when the last change was made
 }
 
 func newState(r *Realm, salt []byte) *state {
@@ -177,6 +178,9 @@ func (v *View) Groups(after string) iter.Seq[*Group] { return from(v.realm.group
 // Sources goes through the realm's own sources, by id.
 func (v *View) Sources(after string) iter.Seq[*Source] { return from(v.realm.sources, after) }
 
+// Source finds a source by its id.
+func (v *View) Source(id string) (*Source, bool) { return v.realm.sources.Get(id) }
+
 // UserCount is the number of users of the realm.
 func (v *View) UserCount() int { return v.realm.users.Len() }
 
@@ -202,10 +206,14 @@ type Role struct {
 	Grants []rbac.RoleGrant
 }
 
-// Roles goes through the roles of the realm that have grants, in order.
-func (v *View) Roles() iter.Seq[Role] {
+// Roles goes through the roles of the realm that have grants, from one on, or with
+// the zero value all: groups, then users, in the order of their names.
+func (v *View) Roles(begin rbac.Role) iter.Seq[Role] {
 	return func(yield func(Role) bool) {
 		it := v.realm.grants.Iterator()
+		if begin != (rbac.Role{}) {
+			it.Seek(roleKey(begin))
+		}
 		for !it.Done() {
 			if key, grants, _ := it.Next(); !yield(Role{roleOf(key), grants}) {
 				return

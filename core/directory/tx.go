@@ -19,6 +19,8 @@ type Tx struct {
 	changes []Change
 	touched []wamp.URI // realms whose references are to be checked
 	file    bool       // the change is what a file says
+	quota   func(wamp.URI) Quota
+	counted int // how many rows of order are in the usage of the drafts
 }
 
 type rowAt struct {
@@ -69,13 +71,14 @@ func (tx *Tx) snapshot() *Snapshot {
 // View is how a realm is with the changes until now.
 func (tx *Tx) View(realm wamp.URI) (*View, error) { return tx.snapshot().View(realm) }
 
-// put notes a row to be written.
-func (tx *Tx) put(kind Kind, value any, parts ...string) {
+// put notes a row to be written, and returns how long its value is.
+func (tx *Tx) put(kind Kind, value any, parts ...string) int {
 	b, err := json.Marshal(value)
 	if err != nil { // the types of rows always marshal
 		panic(fmt.Sprintf("directory: a row of %s: %v", kind, err))
 	}
 	tx.note(kind, b, parts)
+	return len(b)
 }
 
 // remove notes a row to be deleted.

@@ -53,6 +53,14 @@ func (tx *Tx) AddSource(realm wamp.URI, s Source) (string, error) {
 	if len(s.ID) > auth.MaxName || strings.ContainsFunc(s.ID, unicode.IsControl) || !utf8.ValidString(s.ID) {
 		return "", invalid("id: want up to %d bytes of text", auth.MaxName)
 	}
+	for _, list := range []struct {
+		name string
+		n    int
+	}{{"usernames", len(s.Subjects)}, {"cidrs", len(s.Prefixes)}, {"authmethods", len(s.Methods)}} {
+		if list.n > maxSource {
+			return "", wamp.Errorf(ErrRange, "%s: more than %d: make several sources of it", list.name, maxSource)
+		}
+	}
 	if s.Meta, err = object(s.Meta); err != nil {
 		return "", err
 	}
@@ -171,6 +179,8 @@ func (tx *Tx) regrant(realm wamp.URI, role rbac.Role, resource rbac.Resource, ch
 	grants = slices.Clone(grants)
 	verb := Updated
 	switch {
+	case i < 0 && len(grants) >= maxGrants:
+		return wamp.Errorf(ErrRange, "the %s %q has %d grants, the most there may be: grant a prefix, or some of it to another group", kind, role.Name, maxGrants)
 	case i < 0:
 		verb = Created
 		grants = append(grants, rbac.RoleGrant{Permissions: ps, Resource: resource})

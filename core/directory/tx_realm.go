@@ -25,14 +25,17 @@ func (tx *Tx) CreateRealm(uri wamp.URI, p Properties) error {
 	}
 	r := &Realm{URI: uri, Incarnation: id.NewIncarnation(), Created: time.Now().UTC().Truncate(time.Second), Properties: p}
 	tx.drafts[uri] = newState(r, tx.before.salt(uri))
-	tx.putRealm(r)
 	tx.changed(uri, KindRealm, string(uri), Created)
-	return nil
+	return tx.putRealm(r)
 }
 
-func (tx *Tx) putRealm(r *Realm) {
+func (tx *Tx) putRealm(r *Realm) error {
 	tx.touched = append(tx.touched, r.URI)
-	tx.put(KindRealm, realmRow{Incarnation: r.Incarnation, Created: r.Created, Properties: r.Properties}, string(r.URI))
+	n := tx.put(KindRealm, realmRow{Incarnation: r.Incarnation, Created: r.Created, Properties: r.Properties}, string(r.URI))
+	if n > maxProperties {
+		return wamp.Errorf(ErrRange, "the properties of the realm %q have %d bytes, the most is %d: shorten its lists", r.URI, n, maxProperties)
+	}
+	return nil
 }
 
 // UpdateRealm has change set properties of a realm. What a realm is, prototype
@@ -63,9 +66,8 @@ func (tx *Tx) UpdateRealm(uri wamp.URI, change func(*Properties) error) error {
 		return nil
 	}
 	d.realm = &r
-	tx.putRealm(&r)
 	tx.changed(r.URI, KindRealm, string(r.URI), Updated, fields...)
-	return nil
+	return tx.putRealm(&r)
 }
 
 // differentFields names, by the keys of documents, what differs.

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"bondy/core/auth"
 	"bondy/core/rbac"
@@ -161,6 +162,25 @@ func (v *View) UserGroups(name string) ([]string, bool) {
 // protoAll is the name under which rbac sees what the prototype grants to all:
 // no group can have it.
 const protoAll = "\x00" + rbac.RoleAll
+
+// Roles are those about which a change of users, groups or grants says something, in
+// the realm itself and in those that inherit from it; none for other changes.
+func (c *Change) Roles() []rbac.Role {
+	kind, name := string(c.Kind), c.Name
+	if c.Kind == KindGrant {
+		kind, name, _ = strings.Cut(c.Name, "/")
+	}
+	switch {
+	case kind == rowUser:
+		return []rbac.Role{{Kind: rbac.RoleUser, Name: name}}
+	case kind != rowGroup:
+		return nil
+	case name == rbac.RoleAll:
+		return []rbac.Role{{Kind: rbac.RoleGroup, Name: name}, {Kind: rbac.RoleGroup, Name: protoAll}}
+	default:
+		return []rbac.Role{{Kind: rbac.RoleGroup, Name: name}}
+	}
+}
 
 // GroupParents implements rbac.Directory. The role all of a prototype is a
 // parent of the realm's own.

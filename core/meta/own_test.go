@@ -52,6 +52,9 @@ func TestSessionList(t *testing.T) {
 	var all []wamp.ID
 	for next := any(nil); len(all) < len(want); {
 		page, after := list(map[string]any{"limit": 2, "after": next}, "realm1")
+		if len(page) > 2 {
+			t.Errorf("a page of %d, want 2", len(page))
+		}
 		all, next = append(all, page...), after
 		if next == nil {
 			break

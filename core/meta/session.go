@@ -8,14 +8,16 @@ import (
 	"sync/atomic"
 
 	"bondy/core/auth"
+	"bondy/core/broker"
 	"bondy/core/codec"
+	"bondy/core/dealer"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/wamp"
 )
 
-// Session is a session as the Meta API knows it. The exported fields never
-// change once others know of it. Safe for concurrent use.
+// Session is a session as the Meta API knows it. The exported fields but Broker,
+// Dealer and Place never change once others know of it. Safe for concurrent use.
 type Session struct {
 	Peer *peer.Peer
 	// AuthMethod and AuthProvider say how the client was logged in, Roles as what.
@@ -27,11 +29,17 @@ type Session struct {
 	Principal *auth.Principal
 	// Conn is the connection that carries the session.
 	Conn Conn
+	// Broker and Dealer are its sides of these, nil until it needs them.
+	Broker atomic.Pointer[broker.Session]
+	Dealer atomic.Pointer[dealer.Session]
+	// Place is where it stands in the table of who keeps that, and guards it.
+	Place int
 	// Unsecured says that the realm had no security when the client joined.
 	Unsecured bool
 
 	mu         sync.Mutex
 	silenced   atomic.Bool
+	intestate  atomic.Bool
 	extra      wamp.Payload // by wamp.session.modify_details, as keyword arguments
 	testaments *testaments
 }

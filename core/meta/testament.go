@@ -52,10 +52,10 @@ func (t *testament) publish() (*wamp.Publish, error) {
 
 // TakeTestaments removes what is to be published and returns it in order, each
 // with the error, if any, that keeps it from being published; nothing when the
-// session is silenced.
+// session is silenced, or after VoidTestaments.
 func (s *Session) TakeTestaments(scope Scope) iter.Seq2[*wamp.Publish, error] {
 	taken := s.flush(scope)
-	if s.Silenced() {
+	if s.Silenced() || s.intestate.Load() {
 		taken = nil
 	}
 	return func(yield func(*wamp.Publish, error) bool) {
@@ -66,6 +66,10 @@ func (s *Session) TakeTestaments(scope Scope) iter.Seq2[*wamp.Publish, error] {
 		}
 	}
 }
+
+// VoidTestaments keeps all that the session bequeaths from being published: it is
+// about to end because it may not be there any more.
+func (s *Session) VoidTestaments() { s.intestate.Store(true) }
 
 func (s *Session) flush(scope Scope) []testament {
 	s.mu.Lock()

@@ -227,7 +227,15 @@ func (v Arg) failAs(inside wamp.URI, format string, args ...any) {
 	if v.inside {
 		uri = inside
 	}
-	v.args.err = wamp.Errorf(uri, v.name+" "+format, args...)
+	e := wamp.Errorf(uri, v.name+" "+format, args...)
+	if v.inside {
+		e.Kwargs = wamp.Dict{"key": v.name}
+		switch v.value.(type) {
+		case int64, uint64, bool: // never a text, which may be secret, or long
+			e.Kwargs["value"] = v.value
+		}
+	}
+	v.args.err = e
 }
 
 // shown is the value where it is short and its type where it may be long.

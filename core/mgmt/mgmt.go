@@ -112,13 +112,15 @@ func (t *Table) Canonical(procedure wamp.URI) wamp.URI {
 	return procedure
 }
 
-// Call has the procedure's handler answer, or returns ErrNoSuchProcedure.
+// Call has the procedure's handler answer, or returns ErrNoSuchProcedure. Errors
+// are Explained.
 func (t *Table) Call(r *Request) (Result, error) {
 	r.Procedure = t.Canonical(r.Procedure)
 	for ; t != nil; t = t.shared {
 		if h, ok := t.handlers[r.Procedure]; ok {
-			return h(r)
+			res, err := h(r)
+			return res, Explained(err)
 		}
 	}
-	return Result{}, wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", r.Procedure)
+	return Result{}, Explained(wamp.Errorf(wamp.ErrNoSuchProcedure, "this router has no procedure %q", r.Procedure))
 }

@@ -2,6 +2,7 @@ package mgmt_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,24 @@ func TestLists(t *testing.T) {
 		if got := shownList(res.Args[0]); got != tc.want || res.Kwargs["next"] != tc.next {
 			t.Errorf("%v: %s, next %v", tc.kwargs, got, res.Kwargs["next"])
 		}
+	}
+	all := make([]string, mgmt.MaxVisited+2) // of which the last one alone is wanted
+	for i := range all {
+		all[i] = fmt.Sprintf("%06d", i)
+	}
+	last := func(s string) (string, any) {
+		if s == all[len(all)-1] {
+			return s, s
+		}
+		return s, nil
+	}
+	first := mgmt.Listed(request(t, nil, nil).Args().Cursor(), slices.Values(all), last)
+	if next := first.Kwargs["next"]; next != all[mgmt.MaxVisited-1] || shownList(first.Args[0]) != "[]" {
+		t.Errorf("the first page is %s, the next begins after %v", shownList(first.Args[0]), next)
+	}
+	second := mgmt.Listed(request(t, nil, map[string]any{"after": first.Kwargs["next"]}).Args().Cursor(), slices.Values(all), last)
+	if second.Kwargs != nil || shownList(second.Args[0]) != "["+all[len(all)-1]+"]" {
+		t.Errorf("the second page is %s, %v", shownList(second.Args[0]), second.Kwargs)
 	}
 	many := make([]string, mgmt.MaxListed+1)
 	for i := range many {

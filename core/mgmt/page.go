@@ -48,9 +48,15 @@ func Paged(v any, next wamp.ID) Result {
 	return r
 }
 
-// MaxListed is how many members a list in order of names has at most; those
-// beyond are on the next page.
-const MaxListed = 10_000
+// Bounds of a list in order of names.
+const (
+	// MaxListed is how many members it has at most; those beyond are on the next
+	// page.
+	MaxListed = 10_000
+	// MaxVisited is how many are looked at for a page: where few of them are wanted,
+	// a page is shorter than it might be, or empty, and others follow it.
+	MaxVisited = 100_000
+)
 
 // Cursor is the part of a list in order of names that a caller wants: at most
 // Limit members, those that follow the name After.
@@ -74,16 +80,22 @@ func (a *Args) Cursor() Cursor {
 // it is left out.
 func Listed[T any](c Cursor, all iter.Seq[T], show func(T) (name string, shown any)) Result {
 	list := []any{}
-	last := ""
+	last, visited := "", 0
 	for member := range all {
 		name, shown := show(member)
-		if shown == nil || name <= c.After {
+		if name <= c.After {
 			continue
 		}
-		if len(list) == c.Limit {
+		if visited == MaxVisited || shown != nil && len(list) == c.Limit {
 			return Result{Args: []any{list}, Kwargs: map[string]any{"next": last}}
 		}
-		list, last = append(list, shown), name
+		visited++
+		if len(list) < c.Limit {
+			last = name
+		}
+		if shown != nil {
+			list = append(list, shown)
+		}
 	}
 	return Value(list)
 }

@@ -19,7 +19,7 @@ func TestSetActsOnTheNextDecision(t *testing.T) {
 		if i%2 == 0 {
 			grants = append(grants, to("com.foo", exact))
 		}
-		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+		if _, err := a.Set(rbac.Config{Grants: grants}); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := r.Decide(rbac.Call, "com.foo", exact), i%2 == 0; got != want {
@@ -53,7 +53,7 @@ func TestSetDuringDecide(t *testing.T) {
 	}
 	for i := range 200 {
 		grants := []rbac.Grant{to("com.always", []wamp.Match{exact, prefix, wildcard}[i%3]), to("com.x", prefix)}
-		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+		if _, err := a.Set(rbac.Config{Grants: grants}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -177,7 +177,7 @@ func BenchmarkSet(b *testing.B) {
 	}
 	a := newAuthorizer(b)
 	for b.Loop() {
-		if err := a.Set(rbac.Config{Grants: grants}); err != nil {
+		if _, err := a.Set(rbac.Config{Grants: grants}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -290,7 +290,7 @@ func TestSecurityDisabled(t *testing.T) {
 			}
 		}
 	}
-	if err := a.Set(rbac.Config{}); err != nil {
+	if _, err := a.Set(rbac.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	if r.Decide(rbac.Call, "com.foo", exact) {
@@ -322,7 +322,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("New(%+v) = %v, want %q", bad, err, tc.want)
 		}
 		a := newAuthorizer(t, good)
-		if err := a.Set(cfg); err == nil {
+		if _, err := a.Set(cfg); err == nil {
 			t.Errorf("Set(%+v) succeeded", bad)
 		}
 		if !a.Rights(as("user")).Decide(rbac.Call, "com.foo", exact) {

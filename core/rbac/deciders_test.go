@@ -84,10 +84,11 @@ func TestDecidersChange(t *testing.T) {
 		{"", []wamp.URI{"com.x", "com.y"}, false},
 	} {
 		cfg.Dynamic.Procedure, cfg.Deciders = step.procedure, step.deciders
-		if err := a.Set(cfg); err != nil {
+		changed, err := a.Set(cfg)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if !r.Changed() {
+		if len(changed) != 1 || changed[0] != r {
 			t.Errorf("%+v: nothing changed", step)
 		}
 		if got := r.Decide(rbac.Register, "com.x", exact); got != step.want {

@@ -62,9 +62,11 @@ func open(t testing.TB, d rbac.Directory) *rbac.Authorizer {
 	return a
 }
 
-func set(t testing.TB, a *rbac.Authorizer, d rbac.Directory) {
+func set(t testing.TB, a *rbac.Authorizer, d rbac.Directory) (changed []*rbac.Rights) {
 	t.Helper()
-	if err := a.Set(rbac.Config{Directory: d}); err != nil {
+	changed, err := a.Set(rbac.Config{Directory: d})
+	if err != nil {
 		t.Fatal(err)
 	}
+	return changed
 }

@@ -171,7 +171,7 @@ func TestDynamicIsValidated(t *testing.T) {
 	if a.Dynamic() != nil {
 		t.Error("a realm without a dynamic authorizer has one")
 	}
-	if err := a.Set(rbac.Config{SecurityDisabled: true, Dynamic: rbac.Dynamic{Procedure: "com.x"}}); err != nil || a.Dynamic() != nil {
+	if _, err := a.Set(rbac.Config{SecurityDisabled: true, Dynamic: rbac.Dynamic{Procedure: "com.x"}}); err != nil || a.Dynamic() != nil {
 		t.Errorf("a realm without security has a dynamic authorizer, %v", err)
 	}
 }

@@ -60,13 +60,13 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%+v, %s %s: %t %q\ncovering %q\nnear %q", tc.who, tc.p, tc.uri, x.Allowed, x.Reason, covering, near)
 		}
 	}
-	if err := a.Set(rbac.Config{Directory: d, Dynamic: rbac.Dynamic{Procedure: "com.decide"}}); err != nil {
+	if _, err := a.Set(rbac.Config{Directory: d, Dynamic: rbac.Dynamic{Procedure: "com.decide"}}); err != nil {
 		t.Fatal(err)
 	}
 	if x := a.Explain(joe, rbac.Publish, "com.x", exact); x.Allowed || x.Reason != "no grant covers it; com.decide decides" {
 		t.Errorf("with a dynamic authorizer: %+v", x)
 	}
-	if err := a.Set(rbac.Config{SecurityDisabled: true}); err != nil {
+	if _, err := a.Set(rbac.Config{SecurityDisabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	if x := a.Explain(joe, rbac.Call, "bondy.x", exact); !x.Allowed {

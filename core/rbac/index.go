@@ -29,12 +29,24 @@ func (r reach) on(management bool) PermissionSet {
 // indexes: of the URI, of its beginnings that are as long as some prefix, and
 // of its components where some wildcard pattern has its literals.
 type index struct {
-	number  uint64
-	grants  []RoleGrant // of which it is made
-	table   []granted   // mask+1 of them, a power of two, with places left
-	mask    uint64
+	number uint64
+	grants []RoleGrant // of which it is made
+	table  []granted   // mask+1 of them, a power of two, with places left
+	mask   uint64
+	// filter has a bit for the hash of each resource, and few others: what is not
+	// granted is hardly ever looked for in the table.
+	filter  []uint8
 	lengths []int   // of the prefixes
 	shapes  []shape // of the wildcard patterns
+}
+
+// bit is that of a hash in the filter.
+func (ix *index) bit(h uint64) (at uint64, mask uint8) { return h >> 32 & ix.mask, 1 << (h >> 61) }
+
+// may reports whether something with hash h may be granted.
+func (ix *index) may(h uint64) bool {
+	at, mask := ix.bit(h)
+	return ix.filter[at]&mask != 0
 }
 
 // granted is a resource in the table.
@@ -54,7 +66,7 @@ type shape struct {
 
 func newIndex(number uint64, grants []RoleGrant) *index {
 	size := uint64(1) << bits.Len(uint(len(grants)+len(grants)/2))
-	ix := &index{number: number, grants: grants, table: make([]granted, size), mask: size - 1}
+	ix := &index{number: number, grants: grants, table: make([]granted, size), mask: size - 1, filter: make([]uint8, size)}
 	var q query
 	for i := range grants {
 		res := grants[i].Resource.canonical()
@@ -80,6 +92,8 @@ func newIndex(number uint64, grants []RoleGrant) *index {
 		g := ix.place(h, res.Match, string(res.URI))
 		g.hash, g.used, g.match, g.uri = h, true, res.Match, string(res.URI)
 		g.reach.add(r)
+		at, mask := ix.bit(h)
+		ix.filter[at] |= mask
 	}
 	return ix
 }
@@ -117,11 +131,11 @@ func (ix *index) place(h uint64, m wamp.Match, uri string) *granted {
 // permissions is what the role has on what is asked for.
 func (ix *index) permissions(q *query) (ps PermissionSet) {
 	asked := string(q.resource.URI)
-	if q.resource.Match == wamp.MatchExact {
+	if q.resource.Match == wamp.MatchExact && ix.may(q.whole) {
 		ps = ix.place(q.whole, wamp.MatchExact, asked).reach.on(q.management)
 	}
 	for _, n := range ix.lengths {
-		if n < len(q.sums) {
+		if n < len(q.sums) && ix.may(q.sums[n]) {
 			ps |= ix.place(q.sums[n], wamp.MatchPrefix, asked[:n]).reach.on(q.management)
 		}
 	}
@@ -130,7 +144,9 @@ func (ix *index) permissions(q *query) (ps PermissionSet) {
 	}
 	for i := range ix.shapes {
 		if s := &ix.shapes[i]; s.components == len(q.parts) {
-			ps |= ix.matching(q.shaped(s), asked).on(q.management)
+			if h := q.shaped(s); ix.may(h) {
+				ps |= ix.matching(h, asked).on(q.management)
+			}
 		}
 	}
 	return ps
@@ -152,7 +168,7 @@ type query struct {
 	management bool
 	whole      uint64   // hash of the URI
 	sums       []uint64 // hashes of the first bytes of the literal, by their number
-	parts      []uint64 // hashes of the components
+	parts      []uint64 // hashes of the components, each with its place
 }
 
 // Parameters of the hash, which is FNV-1a. It need not withstand anybody: the
@@ -174,22 +190,27 @@ func (q *query) read(r Resource) {
 			q.sums = append(q.sums, h)
 		}
 		if c == '.' {
-			q.parts = append(q.parts, part)
+			q.add(part)
 			part = hashOffset
 		} else {
 			part = (part ^ c) * hashPrime
 		}
 	}
-	q.parts = append(q.parts, part)
+	q.add(part)
 	q.whole = h
+}
+
+// add adds the hash of a component, so that it counts for its place.
+func (q *query) add(part uint64) {
+	h := (part ^ uint64(len(q.parts))) * hashPrime
+	q.parts = append(q.parts, h^h>>32)
 }
 
 // shaped is the hash of the components at the literal places of s.
 func (q *query) shaped(s *shape) uint64 {
 	h := uint64(s.components) //nolint:gosec // not negative
 	for _, i := range s.literal {
-		h = (h ^ q.parts[i] ^ uint64(i)) * hashPrime //nolint:gosec // not negative
-		h ^= h >> 32
+		h += q.parts[i]
 	}
 	return h
 }

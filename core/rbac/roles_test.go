@@ -3,6 +3,8 @@ package rbac_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -106,7 +108,7 @@ func TestNarrowRole(t *testing.T) {
 // W34: a grant to anonymous is given and taken back as any other, wherever it
 // stands among the roles.
 func TestGrantsToAnonymous(t *testing.T) {
-	for _, roles := range [][]string{{"anonymous"}, {"anonymous", "user"}, {"user", "anonymous"}, {"user", "all", "anonymous", "staff"}} {
+	for _, roles := range [][]string{{"all"}, {"anonymous"}, {"anonymous", "user"}, {"user", "anonymous"}, {"user", "all", "anonymous", "staff"}} {
 		g := to("com.foo", exact)
 		g.Roles = roles
 		a := newAuthorizer(t, g)
@@ -114,7 +116,7 @@ func TestGrantsToAnonymous(t *testing.T) {
 		if !r.Decide(rbac.Call, "com.foo", exact) {
 			t.Errorf("a grant to %v does not reach anonymous", roles)
 		}
-		if err := a.Set(rbac.Config{}); err != nil {
+		if _, err := a.Set(rbac.Config{}); err != nil {
 			t.Fatal(err)
 		}
 		if r.Decide(rbac.Call, "com.foo", exact) {
@@ -163,47 +165,132 @@ func TestChangeReachesOpenSessions(t *testing.T) {
 	}
 }
 
-// What concerns others changes nothing, and keeps what was compiled.
+// What concerns others changes nothing, and keeps what was compiled; Follow, which
+// is told what is different, finds the same.
 func TestChanged(t *testing.T) {
 	d := company()
 	d.users["peter"] = []string{"guests"}
 	a := open(t, d)
-	joe, peter := a.Rights(rbac.Subject{User: "joe"}), a.Rights(rbac.Subject{User: "peter"})
-	expect := func(what string, wantJoe, wantPeter bool) {
+	all := map[string]*rbac.Rights{
+		"joe": a.Rights(rbac.Subject{User: "joe"}), "peter": a.Rights(rbac.Subject{User: "peter"}),
+		"narrow": a.Rights(rbac.Subject{User: "joe", Narrow: []string{"staff"}}),
+		"token":  a.Rights(rbac.Subject{Groups: []string{"later"}}),
+	}
+	expect := func(what string, changed []*rbac.Rights, want ...string) {
 		t.Helper()
-		for range 2 { // once is told once
-			if got := joe.Changed(); got != wantJoe {
-				t.Errorf("%s: changed for joe: %t", what, got)
+		var got []string
+		for name, r := range all {
+			if slices.Contains(changed, r) {
+				got = append(got, name)
 			}
-			if got := peter.Changed(); got != wantPeter {
-				t.Errorf("%s: changed for peter: %t", what, got)
-			}
-			wantJoe, wantPeter = false, false
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) || len(changed) != len(want) {
+			t.Errorf("%s: changed for %v, %d in all, want %v", what, got, len(changed), want)
 		}
 	}
-	expect("at first", false, false)
-	set(t, a, d)
-	expect("the same", false, false)
-	next := d.with(group("guests"), may("com.other", exact))
-	set(t, a, next)
-	expect("a role of peter's", false, true)
-	next = next.with(group("all"), nil)
-	set(t, a, next)
-	expect("a role of both", true, true)
-	next = next.in("ops", "guests")
-	set(t, a, next)
-	expect("a group of joe's", true, false)
-	next = next.in("guests", "ops", "nothing")
-	set(t, a, next)
-	expect("a group without grants", false, false)
-	if err := a.Set(rbac.Config{Directory: next, Dynamic: rbac.Dynamic{Procedure: "com.decide"}}); err != nil {
-		t.Fatal(err)
+	expect("the same", set(t, a, d))
+	last := d
+	for _, step := range []struct {
+		what string
+		dir  func() *directory
+		role rbac.Role
+		want []string
+	}{
+		{"a role of peter's", func() *directory { return last.with(group("guests"), may("com.other", exact)) }, group("guests"), []string{"peter"}},
+		{"a role of all", func() *directory { return last.with(group("all"), nil) }, group("all"), []string{"joe", "narrow", "peter", "token"}},
+		{"a role to which one is not narrowed", func() *directory { return last.with(group("ops"), nil) }, group("ops"), []string{"joe"}},
+		{"a group of joe's", func() *directory { return last.in("ops", "guests") }, user("joe"), []string{"joe"}},
+		{"a group without grants", func() *directory { return last.in("guests", "nothing", "ops") }, user("joe"), nil},
+		{"grants to it", func() *directory { return last.with(group("nothing"), may("com.x", exact)) }, group("nothing"), []string{"joe"}},
+		{"a group that is new", func() *directory { return last.with(group("later"), may("com.x", exact)) }, group("later"), []string{"token"}},
+		{"a group in another", func() *directory { last = last.clone(); last.parents["guests"] = []string{"later"}; return last }, group("guests"), []string{"joe", "peter"}},
+		{"the user's own", func() *directory { return last.with(user("peter"), may("com.y", exact)) }, user("peter"), []string{"peter"}},
+		{"of no group", func() *directory { return last.in() }, user("joe"), []string{"joe", "narrow"}},
+		{"back", func() *directory { return last.in("ops", "guests") }, user("joe"), []string{"joe", "narrow"}},
+		{"gone", func() *directory { last = last.clone(); delete(last.users, "joe"); return last }, user("joe"), []string{"joe", "narrow"}},
+		{"a group of who is gone", func() *directory { return last.with(group("ops"), may("com.z", exact)) }, group("ops"), nil},
+		{"back again", func() *directory { return last.in("ops") }, user("joe"), []string{"joe", "narrow"}},
+	} {
+		before := last
+		last = step.dir()
+		expect(step.what, a.Follow(last, []rbac.Role{step.role, group("unknown")}), step.want...)
+		set(t, a, before) // and once more, by looking at everything
+		expect(step.what+", found", set(t, a, last), step.want...)
 	}
-	expect("a dynamic authorizer", true, true)
-	if err := a.Set(rbac.Config{SecurityDisabled: true}); err != nil {
-		t.Fatal(err)
+	for what, cfg := range map[string]rbac.Config{
+		"a dynamic authorizer": {Directory: last, Dynamic: rbac.Dynamic{Procedure: "com.decide"}},
+		"no security":          {SecurityDisabled: true},
+	} {
+		changed, err := a.Set(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(what, changed, "joe", "narrow", "peter", "token")
 	}
-	expect("no security", true, true)
+	runtime.KeepAlive(all)
+}
+
+// Whatever changes, Follow leaves everybody with what a new Authorizer would give.
+func TestFollowAgainstSet(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	name := func() string { return groupName(r.IntN(12)) }
+	names := func() (list []string) {
+		for range r.IntN(4) {
+			list = append(list, name())
+		}
+		return list
+	}
+	d := newDirectory()
+	a := open(t, d)
+	held := make(map[int]*rbac.Rights)
+	subjects := make([]rbac.Subject, 60)
+	for i := range subjects {
+		subjects[i] = rbac.Subject{User: groupName(100 + r.IntN(9)), Groups: names(), Narrow: names()}
+		if i%3 == 0 {
+			subjects[i].User = ""
+		}
+	}
+	for range 3000 {
+		switch i := r.IntN(len(subjects)); r.IntN(4) {
+		case 0:
+			held[i] = a.Rights(subjects[i])
+		case 1:
+			delete(held, i)
+		default:
+			role := rbac.Role{Kind: rbac.RoleKind(r.IntN(2)), Name: name()}
+			if role.Kind == rbac.RoleUser {
+				role.Name = groupName(100 + r.IntN(9))
+			}
+			switch d = d.clone(); {
+			case r.IntN(2) == 0:
+				d.grants[role] = may(wamp.URI("com."+name()), exact)
+			case role.Kind == rbac.RoleGroup:
+				d.parents[role.Name] = names()
+			case r.IntN(3) == 0:
+				delete(d.users, role.Name)
+			default:
+				d.users[role.Name] = names()
+			}
+			a.Follow(d, []rbac.Role{role})
+		}
+		if r.IntN(50) == 0 {
+			runtime.GC() // what nobody holds any more goes
+		}
+		fresh := open(t, d)
+		for i, rights := range held {
+			want := fresh.Rights(subjects[i])
+			for j := range 12 {
+				u := wamp.URI("com." + groupName(j))
+				if got, want := rights.Decide(rbac.Call, u, exact), want.Decide(rbac.Call, u, exact); got != want {
+					t.Fatalf("%+v: call %s = %t, want %t", subjects[i], u, got, want)
+				}
+			}
+			if rights.Valid() != want.Valid() {
+				t.Fatalf("%+v: valid is %t", subjects[i], rights.Valid())
+			}
+		}
+	}
 }
 
 func TestSubjectsShareRights(t *testing.T) {

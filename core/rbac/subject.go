@@ -56,12 +56,13 @@ const few = 16
 // what it is.
 func (rs *roles) find(d Directory, s *Subject) *wamp.Error {
 	rs.begin()
+	rs.wide = rs.wide[:0]
 	if s.User != "" {
+		rs.add(RoleUser, s.User, -1)
 		groups, ok := d.UserGroups(s.User)
 		if !ok {
 			return wamp.Errorf(wamp.ErrNoSuchPrincipal, "%s is no user of this realm any more, or disabled", s.User)
 		}
-		rs.add(RoleUser, s.User, -1)
 		for _, g := range groups {
 			rs.add(RoleGroup, g, 1)
 		}
@@ -85,6 +86,15 @@ func (rs *roles) find(d Directory, s *Subject) *wamp.Error {
 	}
 	rs.close(d)
 	return nil
+}
+
+// looked are the roles on which the outcome of find depends, those of the list
+// among them.
+func (rs *roles) looked() []held {
+	if len(rs.wide) > 0 {
+		return rs.wide
+	}
+	return rs.list
 }
 
 func (rs *roles) begin() {

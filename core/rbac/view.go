@@ -18,7 +18,8 @@ type view struct {
 	// deciders are the procedures that decide for the router; nil in most realms.
 	deciders []wamp.URI
 	cache    cache
-	latest   *state // guarded by Authorizer.mu
+	key      string // in Authorizer.views
+	members  int    // that have it; guarded by Authorizer.mu
 }
 
 // permissions is what the roles together have on a canonical URI or pattern.

@@ -7,15 +7,10 @@ import (
 	"bondy/core/rbac"
 )
 
-// SetAccess changes who may do what, also for open sessions, and revokes what
-// they may no longer have. An error leaves everything as it was.
-func (r *Realm) SetAccess(cfg rbac.Config) error {
-	if err := r.Access.Set(cfg); err != nil {
-		return fmt.Errorf("realm %s: %w", r.URI, err)
-	}
-	r.Recheck()
-	return nil
-}
+// Follow has another version of the directory say who may do what, also in open
+// sessions, and revokes what they may no longer have. Only some roles differ, as
+// rbac.Authorizer.Follow has it.
+func (r *Realm) Follow(d rbac.Directory, roles []rbac.Role) { r.recheck(r.Access.Follow(d, roles)) }
 
 // Rights are what a client may do who logged in.
 func (r *Realm) Rights(who *auth.Identity) *rbac.Rights {

@@ -7,16 +7,8 @@ import (
 
 // Mark is a moment in the life of a realm: Join refuses who was dismissed since.
 type Mark struct {
-	dismissal
-
-	next *Mark // guarded by Realm.mu
-}
-
-// dismissal is a call of Dismiss.
-type dismissal struct {
-	which   func(*meta.Session) bool
-	reason  wamp.URI
-	message string
+	why  func(*meta.Session) *wamp.Error // of the call of Dismiss that made it
+	next *Mark                           // guarded by Realm.mu
 }
 
 // Mark is now. A session takes it before it looks at anything by which it is let
@@ -27,40 +19,51 @@ func (r *Realm) Mark() *Mark {
 	return r.mark
 }
 
-// sinceLocked refuses a session that was dismissed since m; nil is now.
-func (m *Mark) sinceLocked(s *meta.Session) error {
+// sinceLocked is why a session was dismissed since m, which is now if it is nil.
+func (m *Mark) sinceLocked(s *meta.Session) *wamp.Error {
 	for m != nil {
-		if m = m.next; m != nil && m.which(s) {
-			return wamp.Errorf(m.reason, "%s", m.message)
+		if m = m.next; m != nil {
+			if why := m.why(s); why != nil {
+				return why
+			}
 		}
 	}
 	return nil
 }
 
-// Dismiss ends the sessions that match, with GOODBYE for the given reason, those
-// without connection too; none of them can be resumed. Clients that are being
-// logged in meanwhile are refused with ABORT for the same reason. It returns how many
-// sessions it ended. which must be quick, must not call the realm, and may be
-// called at the same time from several goroutines and after Dismiss returned.
-func (r *Realm) Dismiss(which func(*meta.Session) bool, reason wamp.URI, message string) int {
+// Dismiss ends the sessions for which why gives a reason, with GOODBYE for that
+// reason, those without connection too; none of them can be resumed, and none of
+// their testaments is published. Clients that are being logged in meanwhile are
+// refused with ABORT for the same reason. It returns how many sessions it ended.
+// why must be quick, must not call the realm, and may be called at the same time
+// from several goroutines and after Dismiss returned.
+func (r *Realm) Dismiss(why func(*meta.Session) *wamp.Error) int {
 	n := 0
-	for _, s := range r.dismissed(dismissal{which, reason, message}) {
-		if s.Conn.Kill(reason, message) {
+	for s, because := range r.dismissed(why) {
+		if end(s, because) {
 			n++
 		}
 	}
 	return n
 }
 
-// dismissed finds the sessions that match and leaves word for those to come.
-func (r *Realm) dismissed(d dismissal) (found []*meta.Session) {
+// end ends a session that may not go on, and reports whether it was not ending
+// already.
+func end(s *meta.Session, because *wamp.Error) bool {
+	s.VoidTestaments()
+	return s.Conn.Kill(because.URI, because.Message)
+}
+
+// dismissed finds the sessions that are to end and leaves word for those to come.
+func (r *Realm) dismissed(why func(*meta.Session) *wamp.Error) map[*meta.Session]*wamp.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := &Mark{dismissal: d}
+	m := &Mark{why: why}
 	r.mark.next, r.mark = m, m
+	found := make(map[*meta.Session]*wamp.Error)
 	for _, s := range r.sessions {
-		if d.which(s) {
-			found = append(found, s)
+		if because := why(s); because != nil {
+			found[s] = because
 		}
 	}
 	return found
@@ -68,11 +71,16 @@ func (r *Realm) dismissed(d dismissal) (found []*meta.Session) {
 
 // secure ends what was let in while the realm had no security.
 func (r *Realm) secure() {
-	const message = "the realm has security from now on: log in"
+	because := wamp.Errorf(wamp.CloseKilled, "the realm has security from now on: log in")
 	for _, m := range r.unsecuredBridges() {
-		m.Goodbye(wamp.CloseKilled, message)
+		m.Goodbye(because.URI, because.Message)
 	}
-	r.Dismiss(func(s *meta.Session) bool { return s.Unsecured }, wamp.CloseKilled, message)
+	r.Dismiss(func(s *meta.Session) *wamp.Error {
+		if s.Unsecured {
+			return because
+		}
+		return nil
+	})
 }
 
 func (r *Realm) unsecuredBridges() (found []Member) {

@@ -29,20 +29,20 @@ func open(t *testing.T, change func(*realm.Config)) (*realm.Realm, *realm.Config
 }
 
 // member is a session of a user; of none if the method is anonymous.
-func member(id wamp.ID, name, method string) *meta.Session {
-	return &meta.Session{Peer: &peer.Peer{Session: id, AuthID: name}, AuthMethod: method}
+func member(r *realm.Realm, id wamp.ID, name, method string) *meta.Session {
+	return &meta.Session{Peer: &peer.Peer{Session: id, AuthID: name}, AuthMethod: method, Rights: r.Access.Rights(rbac.Subject{})}
 }
 
 // Users are counted by what they are, not by what they are called.
 func TestSessionsAreCountedByPrincipal(t *testing.T) {
 	r, _ := open(t, func(cfg *realm.Config) { cfg.MaxUserSessions = 1 })
-	here := member(1, "joe", auth.MethodTicket)
+	here := member(r, 1, "joe", auth.MethodTicket)
 	here.Principal = &auth.Principal{AuthRealm: "realm1", Name: "joe"}
-	sso := member(2, "joe", auth.MethodTicket)
+	sso := member(r, 2, "joe", auth.MethodTicket)
 	sso.Principal = &auth.Principal{AuthRealm: "sso", Name: "joe"}
-	again := member(3, "alias", auth.MethodCryptosign)
+	again := member(r, 3, "alias", auth.MethodCryptosign)
 	again.Principal = &auth.Principal{AuthRealm: "realm1", Name: "joe", Ticket: "17"}
-	token := member(4, "joe", auth.MethodJWT)
+	token := member(r, 4, "joe", auth.MethodJWT)
 	for _, tc := range []struct {
 		s    *meta.Session
 		want error
@@ -51,9 +51,9 @@ func TestSessionsAreCountedByPrincipal(t *testing.T) {
 		{sso, nil},
 		{again, realm.ErrUserFull},
 		{token, nil},
-		{member(5, "joe", auth.MethodJWT), realm.ErrUserFull},
-		{member(6, "", auth.MethodAnonymous), nil},
-		{member(7, "", auth.MethodAnonymous), nil},
+		{member(r, 5, "joe", auth.MethodJWT), realm.ErrUserFull},
+		{member(r, 6, "", auth.MethodAnonymous), nil},
+		{member(r, 7, "", auth.MethodAnonymous), nil},
 	} {
 		if _, err := r.Join(tc.s, r.Mark()); !errors.Is(err, tc.want) {
 			t.Errorf("session %d: %v, want %v", tc.s.ID(), err, tc.want)
@@ -75,7 +75,7 @@ func TestRatesOutliveSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := open(t, func(cfg *realm.Config) { cfg.MaxUserRate = 1 })
 		visit := func(name string) *rate.Bucket {
-			s := member(1, name, auth.MethodTicket)
+			s := member(r, 1, name, auth.MethodTicket)
 			rates, err := r.Join(s, r.Mark())
 			if err != nil {
 				t.Fatal(err)
@@ -108,8 +108,7 @@ func TestRatesOutliveSessions(t *testing.T) {
 
 func TestBoundsThatAreOffCostNothing(t *testing.T) {
 	r, cfg := open(t, func(*realm.Config) {})
-	joe, ann := member(1, "joe", auth.MethodTicket), member(3, "ann", auth.MethodTicket)
-	joe.Rights, ann.Rights = r.Access.Rights(rbac.Subject{}), r.Access.Rights(rbac.Subject{})
+	joe, ann := member(r, 1, "joe", auth.MethodTicket), member(r, 3, "ann", auth.MethodTicket)
 	rates, err := r.Join(joe, nil)
 	if err != nil || rates != (realm.Rates{}) {
 		t.Errorf("%+v, %v", rates, err)
@@ -118,7 +117,7 @@ func TestBoundsThatAreOffCostNothing(t *testing.T) {
 	if err := r.Apply(*cfg); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Join(member(2, "joe", auth.MethodTicket), nil); !errors.Is(err, realm.ErrUserFull) {
+	if _, err := r.Join(member(r, 2, "joe", auth.MethodTicket), nil); !errors.Is(err, realm.ErrUserFull) {
 		t.Errorf("who was there before does not count: %v", err)
 	}
 	rates, err = r.Join(ann, nil)

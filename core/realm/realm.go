@@ -106,6 +106,7 @@ type Realm struct {
 
 	mu          sync.RWMutex
 	sessions    map[wamp.ID]*meta.Session
+	alike       map[*rbac.Rights][]*meta.Session // the sessions by their rights
 	bridges     map[wamp.ID]bridge
 	closed      bool
 	mark        *Mark // the last
@@ -119,7 +120,7 @@ type Realm struct {
 // subscription and registration ids; counters are the node's.
 func New(cfg Config, idKey []byte, counters *peer.Counters) (*Realm, error) {
 	r := &Realm{
-		URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), bridges: make(map[wamp.ID]bridge),
+		URI: cfg.URI, sessions: make(map[wamp.ID]*meta.Session), alike: make(map[*rbac.Rights][]*meta.Session), bridges: make(map[wamp.ID]bridge),
 		detached: make(map[Holder]int), mark: new(Mark),
 	}
 	r.salt = SaltKey(idKey, cfg.URI)
@@ -161,7 +162,8 @@ func (r *Realm) Apply(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Access.Set(access); err != nil {
+	changed, err := r.Access.Set(access)
+	if err != nil {
 		return fmt.Errorf("realm %s: %w", cfg.URI, err)
 	}
 	b, d := r.broker, r.dealer
@@ -183,7 +185,7 @@ func (r *Realm) Apply(cfg Config) error {
 	if old != nil && old.SecurityDisabled && !cfg.Auth.SecurityDisabled {
 		r.secure()
 	}
-	r.Recheck()
+	r.recheck(changed)
 	return nil
 }
 

@@ -12,90 +12,81 @@ import (
 	"bondy/core/wamp"
 )
 
-// Recheck makes a change of permissions act on what stands already: it ends the
+// recheck makes a change of permissions act on what stands already: it ends the
 // sessions that are not what they were, because their user is gone or disabled
 // (wamp.ErrNoSuchPrincipal) or has lost a role to which they are narrowed
 // (wamp.ErrNoSuchRole), and revokes the subscriptions and registrations that
-// sessions may no longer have, for wamp.ErrNotAuthorized. It costs little for
-// sessions for which nothing changed.
+// sessions may no longer have, for wamp.ErrNotAuthorized. It looks at the sessions
+// with rights that changed, and at no other.
 //
 // What a dynamic authorizer has to decide it is asked about afterwards, one
 // thing at a time.
-func (r *Realm) Recheck() {
-	changed := make(map[wamp.ID]*meta.Session)
-	looked := make(map[*rbac.Rights]bool)
-	for _, s := range r.Members() {
-		c, known := looked[s.Rights]
-		if !known {
-			c = s.Rights.Changed()
-			looked[s.Rights] = c
-		}
-		if c {
-			changed[s.ID()] = s
+func (r *Realm) recheck(changed []*rbac.Rights) {
+	if len(changed) == 0 {
+		return
+	}
+	sessions, bridges := r.having(changed)
+	for _, s := range sessions {
+		if flaw := s.Rights.Flaw(); flaw != nil {
+			end(s, flaw)
 		}
 	}
-	for _, why := range [...]struct {
-		reason  wamp.URI
-		message string
-	}{
-		{wamp.ErrNoSuchPrincipal, "the user is gone or disabled"},
-		{wamp.ErrNoSuchRole, "the user has lost a role that the session asked for"},
-	} {
-		r.Dismiss(func(s *meta.Session) bool {
-			flaw := s.Rights.Flaw()
-			return flaw != nil && flaw.URI == why.reason
-		}, why.reason, why.message)
-	}
-	if len(changed) > 0 {
-		r.review(changed)
-	}
-	for _, m := range r.rechecked() {
-		m.Recheck()
+	r.Review(sessions...)
+	for _, b := range bridges {
+		b.Recheck()
 	}
 }
 
 // Rechecked is a Member that sees to what it holds when permissions change.
 type Rechecked interface{ Recheck() }
 
-// rechecked are the sessions of bridges that want to know.
-func (r *Realm) rechecked() (all []Rechecked) {
+// having are the sessions that have some rights, and those of bridges that want to
+// know when these change.
+func (r *Realm) having(rights []*rbac.Rights) (sessions []*meta.Session, bridges []Rechecked) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	changed := make(map[*rbac.Rights]bool, len(rights))
+	for _, some := range rights {
+		changed[some] = true
+		sessions = append(sessions, r.alike[some]...)
+	}
 	for _, b := range r.bridges {
-		if m, ok := b.Member.(Rechecked); ok {
-			all = append(all, m)
+		if m, ok := b.Member.(Rechecked); ok && changed[b.rights] {
+			bridges = append(bridges, m)
 		}
 	}
-	return all
+	return sessions, bridges
 }
 
-// Review is Recheck for one session that came to hold something while the
-// permissions changed.
-func (r *Realm) Review(s *meta.Session) { r.review(map[wamp.ID]*meta.Session{s.ID(): s}) }
-
-// review revokes what some sessions hold and may no longer have.
-func (r *Realm) review(sessions map[wamp.ID]*meta.Session) {
+// Review revokes what some sessions hold and may no longer have. It is for one that
+// came to hold something while permissions changed.
+func (r *Realm) Review(sessions ...*meta.Session) {
 	b := peer.NewBatch(r.broker.Counters)
 	defer b.Flush()
 	dynamic := r.Access.Dynamic()
 	var doubts []doubt
-	must := func(id wamp.ID, p rbac.Permission, disclosing rbac.PermissionSet, uri wamp.URI, m wamp.Match) bool {
-		s := sessions[id]
-		switch {
-		case s == nil || s.Rights.DecideAll(rbac.Set(p)|disclosing, uri, m):
-			return false
-		case dynamic != nil && dynamic.Asks(p, uri, m) && s.Rights.DecideAll(disclosing, uri, m):
-			doubts = append(doubts, doubt{id, p, uri, m})
-			return false
+	for _, s := range sessions {
+		must := func(p rbac.Permission, disclosing rbac.PermissionSet, uri wamp.URI, m wamp.Match) bool {
+			switch {
+			case s.Rights.DecideAll(rbac.Set(p)|disclosing, uri, m):
+				return false
+			case dynamic != nil && dynamic.Asks(p, uri, m) && s.Rights.DecideAll(disclosing, uri, m):
+				doubts = append(doubts, doubt{s.ID(), p, uri, m})
+				return false
+			}
+			return true
 		}
-		return true
+		if br := s.Broker.Load(); br != nil {
+			br.Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool {
+				return must(rbac.Subscribe, rbac.Told(rbac.Subscribe, false, h.Informed), h.URI, h.Match)
+			})
+		}
+		if d := s.Dealer.Load(); d != nil {
+			d.Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool {
+				return must(rbac.Register, rbac.Told(rbac.Register, h.Disclosing, h.Informed), h.URI, h.Match)
+			})
+		}
 	}
-	r.Broker.Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool {
-		return must(h.Session, rbac.Subscribe, rbac.Told(rbac.Subscribe, false, h.Informed), h.URI, h.Match)
-	})
-	r.Dealer.Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool {
-		return must(h.Session, rbac.Register, rbac.Told(rbac.Register, h.Disclosing, h.Informed), h.URI, h.Match)
-	})
 	r.doubts.add(doubts, r.settle)
 }
 
@@ -166,14 +157,10 @@ func (r *Realm) settle(d doubt) {
 	b := peer.NewBatch(r.broker.Counters)
 	defer b.Flush()
 	if d.p == rbac.Subscribe {
-		r.Broker.Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool {
-			return h.Session == d.session && h.URI == d.uri && h.Match == d.match
-		})
+		s.Broker.Load().Revoke(b, wamp.ErrNotAuthorized, func(h broker.Holding) bool { return h.URI == d.uri && h.Match == d.match })
 		return
 	}
-	r.Dealer.Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool {
-		return h.Session == d.session && h.URI == d.uri && h.Match == d.match
-	})
+	s.Dealer.Load().Revoke(b, wamp.ErrNotAuthorized, func(h dealer.Holding) bool { return h.URI == d.uri && h.Match == d.match })
 }
 
 // About gives what a dynamic authorizer is told of a session.

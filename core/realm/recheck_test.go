@@ -32,9 +32,10 @@ func (sink) OnProgress(func())                 {}
 
 // crowd is a realm with so many sessions, each of another user in one of 50
 // groups, with a subscription to com.news and one of its own.
-func crowd(t testing.TB, sessions int) (*realm.Realm, []*conn, func(groups int, gone string) rbac.Config) {
+func crowd(t testing.TB, sessions int) (*realm.Realm, []*conn, func(groups int, gone string) realm.Config) {
 	t.Helper()
-	config := func(groups int, gone string) rbac.Config {
+	cfg := coretest.Realm("realm1")
+	config := func(groups int, gone string) realm.Config {
 		var grants []rbac.Grant
 		users := make(map[string][]string)
 		for i := range groups {
@@ -52,12 +53,11 @@ func crowd(t testing.TB, sessions int) (*realm.Realm, []*conn, func(groups int, 
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rbac.Config{Directory: d}
+		cfg.Access = rbac.Config{Directory: d}
+		return cfg
 	}
-	cfg := coretest.Realm("realm1")
-	cfg.Access = config(50, "")
 	counters := new(peer.Counters)
-	r, err := realm.New(cfg, []byte("key"), counters)
+	r, err := realm.New(config(50, ""), []byte("key"), counters)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,7 @@ func crowd(t testing.TB, sessions int) (*realm.Realm, []*conn, func(groups int, 
 			t.Fatal(err)
 		}
 		br := r.Broker.Join(p)
+		s.Broker.Store(br)
 		for _, topic := range []wamp.URI{"com.news", wamp.URI(fmt.Sprintf("com.own.n%d", i))} {
 			if err := br.Subscribe(b, &wamp.Subscribe{Request: 1, Topic: topic}, wamp.MatchExact); err != nil {
 				t.Fatal(err)
@@ -92,10 +93,10 @@ func TestRecheckOfManySessions(t *testing.T) {
 		n, _ := r.Broker.Count(id)
 		return n
 	}
-	step := func(what string, cfg rbac.Config, want int) {
+	step := func(what string, cfg realm.Config, want int) {
 		t.Helper()
 		start := time.Now()
-		if err := r.SetAccess(cfg); err != nil {
+		if err := r.Apply(cfg); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%s: %v", what, time.Since(start))
@@ -123,7 +124,7 @@ func BenchmarkRecheck(b *testing.B) {
 	r, _, config := crowd(b, 10_000)
 	cfg := config(50, "")
 	for b.Loop() {
-		if err := r.SetAccess(cfg); err != nil {
+		if err := r.Apply(cfg); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -21,6 +21,7 @@ type Member interface {
 type bridge struct {
 	Member
 
+	rights    *rbac.Rights
 	unsecured bool
 }
 
@@ -34,29 +35,35 @@ var ErrSecured = errors.New("realm has security now")
 var ErrTaken = errors.New("session id taken")
 
 // Join puts a session into the table, with the bounds that it shares with
-// others. The error is ErrClosed, ErrTaken, ErrFull, ErrUserFull, or for a
-// session that was dismissed since then, the *wamp.Error for its client.
+// others. The error is ErrClosed, ErrTaken, ErrFull, ErrUserFull, or the *wamp.Error
+// for the client of a session that was dismissed since then, or is not what it was.
 func (r *Realm) Join(s *meta.Session, since *Mark) (Rates, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.freeLocked(s.ID()); err != nil {
 		return Rates{}, err
 	}
-	if err := since.sinceLocked(s); err != nil {
-		return Rates{}, err
+	if why := since.sinceLocked(s); why != nil {
+		return Rates{}, why
+	}
+	if flaw := s.Rights.Flaw(); flaw != nil {
+		return Rates{}, flaw
 	}
 	rates, err := r.limits.enter(s, len(r.sessions))
 	if err != nil {
 		return Rates{}, err
 	}
 	r.sessions[s.ID()] = s
+	alike := r.alike[s.Rights]
+	s.Place = len(alike)
+	r.alike[s.Rights] = append(alike, s)
 	return rates, nil
 }
 
 // JoinBridge puts a session that stands for another router into the table. The
-// Meta API does not know it. unsecured says that the realm had no security when
-// it was let in; ErrSecured that it has now.
-func (r *Realm) JoinBridge(id wamp.ID, m Member, unsecured bool) error {
+// Meta API does not know it. rights are nil if it may do everything. unsecured says
+// that the realm had no security when it was let in; ErrSecured that it has now.
+func (r *Realm) JoinBridge(id wamp.ID, m Member, rights *rbac.Rights, unsecured bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.freeLocked(id); err != nil {
@@ -65,7 +72,10 @@ func (r *Realm) JoinBridge(id wamp.ID, m Member, unsecured bool) error {
 	if unsecured && !r.Policy().SecurityDisabled {
 		return ErrSecured
 	}
-	r.bridges[id] = bridge{m, unsecured}
+	if rights != nil && !rights.Valid() {
+		return rights.Flaw()
+	}
+	r.bridges[id] = bridge{m, rights, unsecured}
 	return nil
 }
 
@@ -87,9 +97,22 @@ func (r *Realm) Leave(id wamp.ID) {
 	defer r.mu.Unlock()
 	if s := r.sessions[id]; s != nil {
 		r.limits.leave(s)
+		r.unplaceLocked(s)
 	}
 	delete(r.sessions, id)
 	delete(r.bridges, id)
+}
+
+// unplaceLocked takes s from among those with the same rights. The last of them
+// gets its place.
+func (r *Realm) unplaceLocked(s *meta.Session) {
+	alike := r.alike[s.Rights]
+	end := len(alike) - 1
+	alike[s.Place] = alike[end]
+	alike[s.Place].Place, alike[end] = s.Place, nil
+	if r.alike[s.Rights] = alike[:end]; end == 0 {
+		delete(r.alike, s.Rights)
+	}
 }
 
 // Session implements meta.Sessions.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"cmp"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -35,16 +34,12 @@ func (s *Session) opened(hello *wamp.Hello, who *auth.Identity, err error) {
 		s.report(audit.Event{Kind: audit.Login, Agent: agent})
 		return
 	}
-	we, ok := errors.AsType[*wamp.Error](err)
-	if !ok || we.URI == wamp.ErrProtocolViolation {
+	e, ok := audit.Refuse(err)
+	if !ok {
 		return
 	}
-	s.logRefusal(hello, we, err)
-	e := audit.Event{Kind: audit.Refusal, Outcome: audit.Refused, Agent: agent, Action: string(we.URI)}
-	e.Reason = strings.TrimSuffix(err.Error(), ": "+we.Error())
-	if err.Error() == we.Error() {
-		e.Reason = we.Message // that for the client, of which Action is the URI
-	}
+	s.logRefusal(hello, wamp.URI(e.Action), err)
+	e.Agent = agent
 	if who != nil {
 		e.AuthID, e.AuthMethod = who.AuthID, who.AuthMethod
 	} else {
@@ -56,8 +51,8 @@ func (s *Session) opened(hello *wamp.Hello, who *auth.Identity, err error) {
 }
 
 // logRefusal logs a login that was refused for who the client is, or claims to be.
-func (s *Session) logRefusal(hello *wamp.Hello, we *wamp.Error, err error) {
-	if !slices.Contains([]wamp.URI{wamp.ErrAuthenticationDenied, wamp.ErrTooManyRequests, wamp.ErrNoMatchingAuthMethod}, we.URI) {
+func (s *Session) logRefusal(hello *wamp.Hello, reason wamp.URI, err error) {
+	if !slices.Contains([]wamp.URI{wamp.ErrAuthenticationDenied, wamp.ErrTooManyRequests, wamp.ErrNoMatchingAuthMethod}, reason) {
 		return
 	}
 	authid, _ := hello.Details["authid"].(string)

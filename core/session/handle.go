@@ -3,6 +3,7 @@ package session
 import (
 	"bondy/core/broker"
 	"bondy/core/dealer"
+	"bondy/core/mgmt"
 	"bondy/core/peer"
 	"bondy/core/rbac"
 	"bondy/core/wamp"
@@ -73,6 +74,8 @@ func (s *Session) call(m *wamp.Call) error {
 		m.Options = disclosed(m.Options)
 	}
 	switch {
+	case err != nil && router:
+		err = mgmt.Explained(err)
 	case err != nil:
 	case router:
 		err = s.ask(m)

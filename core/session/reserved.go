@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"log/slog"
 
 	"bondy/core/codec"
@@ -24,7 +23,7 @@ func (s *Session) ask(m *wamp.Call) error {
 	res, err := s.realm.Procedures.Call(req)
 	s.administered(req, err)
 	if err != nil {
-		return argument(err)
+		return err
 	}
 	payload, err := codec.NewPayload(s.peer.Serializer(), res.Args, res.Kwargs)
 	if err != nil {
@@ -41,15 +40,6 @@ func (s *Session) ask(m *wamp.Call) error {
 	case peer.Sent, peer.Closed, peer.Shut, peer.Dropped, peer.Untranslatable:
 	}
 	return nil
-}
-
-// argument makes a violation that was found among the arguments of a call an
-// error of that call: the message itself was in order.
-func argument(err error) error {
-	if we, ok := errors.AsType[*wamp.Error](err); ok && we.URI == wamp.ErrProtocolViolation {
-		return &wamp.Error{URI: wamp.ErrInvalidArgument, Message: we.Message}
-	}
-	return err
 }
 
 // Transport implements meta.Conn.

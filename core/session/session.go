@@ -23,9 +23,7 @@ type Session struct {
 	realm  *realm.Realm
 	policy *realm.Policy
 	peer   peer.Peer
-	member meta.Session    // what the realm's table holds
-	broker *broker.Session // nil until it is needed, as is dealer
-	dealer *dealer.Session
+	member meta.Session // what the realm's table holds
 
 	lastRequest wamp.ID
 
@@ -71,29 +69,42 @@ func (s *Session) run() error {
 
 // pubsub is the session's side of the broker.
 func (s *Session) pubsub() *broker.Session {
-	if s.broker == nil {
-		s.broker = s.realm.Broker.Join(&s.peer)
+	b := s.member.Broker.Load()
+	if b == nil {
+		b = s.realm.Broker.Join(&s.peer)
+		s.member.Broker.Store(b)
 	}
-	return s.broker
+	return b
 }
 
 // rpc is the session's side of the dealer.
 func (s *Session) rpc() *dealer.Session {
-	if s.dealer == nil {
-		s.dealer = s.realm.Dealer.Join(&s.peer)
+	d := s.member.Dealer.Load()
+	if d == nil {
+		d = s.realm.Dealer.Join(&s.peer)
+		s.member.Dealer.Store(d)
 	}
-	return s.dealer
+	return d
 }
 
 // bye answers the client's GOODBYE, or takes it as the answer to ours.
-func (s *Session) bye(*wamp.Goodbye) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaving.Swap(true) {
+func (s *Session) bye(m *wamp.Goodbye) error {
+	if !s.depart() {
 		return errLeft
+	}
+	if m.Reason == closeLogout {
+		s.logout()
 	}
 	s.send(&wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut})
 	return nil
+}
+
+// depart reports whether it is the client that begins to leave; nobody else says
+// GOODBYE from now on.
+func (s *Session) depart() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.leaving.Swap(true)
 }
 
 // leave gives back everything that the session holds, after its last will.
@@ -110,11 +121,11 @@ func (s *Session) leave() {
 	s.bequeath(meta.Detached)
 	s.bequeath(meta.Destroyed)
 	s.routing = true
-	if s.broker != nil {
-		s.broker.Leave(s.batch)
+	if b := s.member.Broker.Load(); b != nil {
+		b.Leave(s.batch)
 	}
-	if s.dealer != nil {
-		s.dealer.Leave(s.batch)
+	if d := s.member.Dealer.Load(); d != nil {
+		d.Leave(s.batch)
 	}
 	s.realm.Leave(s.peer.Session)
 	s.realm.Events.Left(s.batch, &s.member)

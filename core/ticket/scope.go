@@ -14,9 +14,12 @@ type Scope struct {
 	// uses the issuer as its SSO realm, and the issuer itself.
 	Realm wamp.URI
 	// ClientID is the client, a user of the realm, that acts for the ticket's user;
-	// empty for none.
+	// empty for none. If it showed a ticket of its own when this one was issued, it
+	// shows one at each login.
 	ClientID string
-	// DeviceID is the device that it is for; empty for all.
+	// DeviceID is the device that it is for; empty for all. Nothing proves it, or a
+	// client that was only named: that tells tickets apart, and keeps away who says
+	// to be another one.
 	DeviceID string
 }
 

@@ -57,7 +57,7 @@ type Record struct {
 	Incarnation id.Incarnation `json:"incarnation"`
 	Scope       Scope          `json:"scope"`
 	// AuthMethod is how the session that asked for it had logged in, IssuedBy its
-	// authid, or the client on behalf of whom it asked; trust and Operator where the
+	// authid, or the client of whom it showed a ticket; trust and Operator where the
 	// node's operator did.
 	AuthMethod string `json:"authmethod"`
 	IssuedBy   string `json:"issued_by"`
@@ -208,7 +208,10 @@ func (a *Authority) Issue(req *Request) (*Issued, error) {
 	if resource := scope.Kind().Resource(); !req.Allowed(resource) {
 		return nil, wamp.Errorf(wamp.ErrNotAuthorized, "no grant of bondy.issue on %s", resource)
 	}
-	by := cmp.Or(req.By, scope.ClientID, req.Holder.Name)
+	by := cmp.Or(req.By, req.Holder.Name)
+	if req.Options.ClientTicket != "" {
+		by = scope.ClientID
+	}
 	now := time.Now().Truncate(time.Millisecond)
 	if epoch := a.records.Epoch(req.Holder.AuthRealm, req.Holder.Name); !now.After(epoch) {
 		now = epoch.Truncate(time.Millisecond).Add(time.Millisecond) // also where another node's clock is ahead

@@ -38,7 +38,10 @@ func (a *Authority) Verify(realm wamp.URI, u auth.User, text string) (auth.Ticke
 	if err != nil {
 		return auth.Ticket{}, err
 	}
-	return auth.Ticket{ID: r.ID, Expires: r.ExpiresAt.Add(Leeway)}, nil
+	return auth.Ticket{
+		ID: r.ID, Expires: r.ExpiresAt.Add(Leeway), Device: r.Scope.DeviceID,
+		Client: r.Scope.ClientID, Bound: r.Scope.ClientID != "" && r.IssuedBy == r.Scope.ClientID,
+	}, nil
 }
 
 // Check returns the record of a ticket that is good for a realm and whose user is

@@ -50,6 +50,9 @@ const (
 type Error struct {
 	URI     URI
 	Message string
+	// Kwargs say it to programs, in values that encoding/json writes as WAMP means
+	// them; nil where the URI says enough.
+	Kwargs Dict
 }
 
 // Error implements error.
@@ -77,11 +80,12 @@ func Violationf(format string, args ...any) *Error {
 // Reply is the ERROR that answers the request of type t; the sentence is its
 // only argument.
 func (e *Error) Reply(t MessageType, request ID) *ErrorMessage {
-	args, _ := json.Marshal([]string{e.Message}) // strings always marshal
-	return &ErrorMessage{
-		RequestType: t, Request: request, Error: e.URI,
-		Payload: Payload{Serializer: JSON, Args: args},
+	p := Payload{Serializer: JSON}
+	p.Args, _ = json.Marshal([]string{e.Message}) // strings always marshal
+	if e.Kwargs != nil {
+		p.Kwargs, _ = json.Marshal(e.Kwargs) // as simple values do
 	}
+	return &ErrorMessage{RequestType: t, Request: request, Error: e.URI, Payload: p}
 }
 
 // Abort is the ABORT that ends a session because of e.

@@ -11,8 +11,8 @@ import (
 	"bondy/core/wamp"
 )
 
-// maxCall bounds the body of a call in bytes; the documents of realms are long.
-const maxCall = 64 << 20
+// MaxCall bounds the body of a call in bytes; the documents of realms are long.
+const MaxCall = 64 << 20
 
 // Call is a call of one of the router's own procedures by the node's operator.
 type Call struct {
@@ -42,9 +42,14 @@ func (r *CallError) Error() string { return fmt.Sprintf("%s: %s", r.URI, r.Messa
 func serveCall(call func(context.Context, Call) (Answer, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var c Call
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxCall))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&c); err != nil {
+			if _, long := errors.AsType[*http.MaxBytesError](err); long {
+				text := fmt.Sprintf("a call has at most %d MiB: send it in several", MaxCall>>20)
+				reply(w, http.StatusRequestEntityTooLarge, &CallError{wamp.ErrPayloadSizeExceeded, text})
+				return
+			}
 			reply(w, http.StatusBadRequest, &CallError{wamp.ErrInvalidArgument, "the call is not as it should be: " + err.Error()})
 			return
 		}

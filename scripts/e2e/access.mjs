@@ -33,7 +33,7 @@ function change(t, verb, name, permissions, uri = t.uri) {
   return t.admin(['grant', verb, '--realm', realm, '--role', `user/${name}`, ...flags, '--uri', uri, '--match', 'prefix']);
 }
 
-const join = (t, name) => t.connect({ realm, login: { method: 'wampcra', authid: name, secret } });
+const join = (t, name) => t.connect({ realm, login: { method: 'ticket', authid: name, secret } });
 
 const denied = (call) => prompt(assert.rejects(call.result, { uri: 'wamp.error.not_authorized' }), 'the refusal');
 

@@ -12,7 +12,7 @@ import { meta } from './meta.mjs';
 import { pubsub } from './pubsub.mjs';
 import { rpc } from './rpc.mjs';
 
-const limit = 10_000; // milliseconds that a check may take
+const limit = 60_000; // milliseconds that a check may take
 
 const { values: flags } = parseArgs({
   options: {

@@ -33,8 +33,8 @@ func Example() {
 	}
 	files := store.NewFiles(dir)
 	report, err := files.Verify("")
-	fmt.Println(report.Last, err)
-	err = files.Tail(context.Background(), store.Query{Last: 1}, func(r *audit.Record, _ error) error {
+	fmt.Println(report.Administration.Last, err)
+	err = files.Tail(context.Background(), store.Query{Last: 1, Kind: audit.Administration}, func(r *audit.Record, _ error) error {
 		fmt.Println(r.Seq, r.Action, r.Changes)
 		return nil
 	})

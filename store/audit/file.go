@@ -14,16 +14,20 @@ import (
 const (
 	actionSegment = "bondy.audit.segment"
 	actionMended  = "bondy.audit.mended"
+	actionClosed  = "bondy.audit.closed"
 )
 
-// file is the log on disk, at whose end records are appended. It belongs to one
+// file is a chain on disk, at whose end records are appended. It belongs to one
 // goroutine.
 type file struct {
 	dir      string
+	series   series
 	cfg      *Config
+	beside   *file     // that of the other chain
 	segments []segment // the last is written to
 	out      *os.File
 	head     audit.Head // of what is written
+	durable  audit.Head // of what is synced
 	torn     bool       // something may stand behind it
 	unsynced bool
 	buf      []byte
@@ -33,7 +37,7 @@ type file struct {
 // unfinished record it cut off, and whether there is damage beyond that, which
 // stays as it is.
 func (w *file) open() (cut int64, damaged bool, err error) {
-	if w.segments, err = list(w.dir); err != nil {
+	if w.segments, err = list(w.dir, w.series); err != nil {
 		return 0, false, err
 	}
 	for len(w.segments) > 0 {
@@ -63,7 +67,11 @@ func (w *file) reopen(s *segment) (err error) {
 	if w.out, err = os.OpenFile(s.path(w.dir), os.O_WRONLY, 0); err != nil {
 		return err
 	}
-	if err = w.rewind(); err == nil && w.bytes() > w.cfg.MaxBytes {
+	w.unsynced = true
+	if err = w.rewind(); err == nil {
+		err = w.sync()
+	}
+	if err == nil && w.bytes() > w.cfg.MaxBytes {
 		err = w.rotate()
 	}
 	return err
@@ -96,6 +104,9 @@ const maxWrite = 256 << 10
 func (w *file) append(records []audit.Record) (written int, err error) {
 	next := w.head
 	for i := range records {
+		if besides(records[i]) {
+			records[i].Beside = w.beside.durable.Text()
+		}
 		if len(w.buf) >= maxWrite {
 			if err := w.write(next); err != nil {
 				return written, err
@@ -123,6 +134,9 @@ func (w *file) append(records []audit.Record) (written int, err error) {
 	}
 	return len(records), nil
 }
+
+// besides reports whether a record says how far the other chain has come.
+func besides(r audit.Record) bool { return r.Kind == audit.Node }
 
 // write writes the buffer, whose last record is head.
 func (w *file) write(head audit.Head) error {
@@ -153,7 +167,7 @@ func (w *file) sync() error {
 	if err := w.out.Sync(); err != nil {
 		return err
 	}
-	w.unsynced = false
+	w.unsynced, w.durable = false, w.head
 	return nil
 }
 
@@ -161,7 +175,7 @@ func (w *file) sync() error {
 // is kept, and then deletes those before it. On an error the log goes on
 // with the file it has.
 func (w *file) rotate() error {
-	s := segment{number: 1}
+	s := segment{series: w.series, number: 1}
 	if n := len(w.segments); n > 0 {
 		s.number = w.segments[n-1].number + 1
 	}
@@ -169,8 +183,8 @@ func (w *file) rotate() error {
 	for room := w.bytes(); len(kept) > 0 && room+w.cfg.MaxSegment > w.cfg.MaxBytes; kept = kept[1:] {
 		room -= kept[0].size
 	}
-	header := audit.Record{Segment: s.number, Oldest: s.number, Event: audit.Event{
-		Time: time.Now(), Kind: audit.Node, Outcome: audit.OK, Action: actionSegment, Object: name(s.number),
+	header := audit.Record{Segment: s.number, Oldest: s.number, Beside: w.beside.durable.Text(), Event: audit.Event{
+		Time: time.Now(), Kind: audit.Node, Outcome: audit.OK, Action: actionSegment, Object: s.name(),
 	}}
 	if len(kept) > 0 {
 		header.Oldest = kept[0].number
@@ -195,13 +209,13 @@ func (w *file) rotate() error {
 		_ = w.out.Close() // it was synced
 	}
 	gone := w.segments[:len(w.segments)-len(kept)]
-	w.out, w.head, w.torn, w.segments = out, head, false, append(append([]segment{}, kept...), s)
+	w.out, w.head, w.durable, w.torn, w.segments = out, head, head, false, append(append([]segment{}, kept...), s)
 	for _, g := range gone {
 		if err := os.Remove(g.path(w.dir)); err != nil {
 			w.cfg.Log.Error("an old file of the audit log was not deleted", slog.Any("err", err))
 		}
 	}
-	w.cfg.Log.Info("the audit log begins a file", slog.String("file", name(s.number)), slog.Uint64("record", head.Seq), slog.String("head", head.String()))
+	w.cfg.Log.Info("the audit log begins a file", slog.String("file", s.name()), slog.Uint64("record", head.Seq), slog.String("head", head.String()))
 	return nil
 }
 

@@ -16,11 +16,11 @@ const (
 	// outsidersBurst how many at once after a pause.
 	outsiders      = 20
 	outsidersBurst = 1000
-	// sessions and sessionsBurst bound those of logins and logouts.
+	// sessions and sessionsBurst bound those of all else but administration.
 	sessions      = 1000
 	sessionsBurst = 10_000
-	// again is how many logins, logouts or failed changes of one account are recorded
-	// in a second, againBurst how many at once; the others are counted.
+	// again is how many logins, logouts, or changes of its own or that failed, of one
+	// account are recorded in a second, againBurst how many at once; the others are counted.
 	again      = 1
 	againBurst = 100
 	// maxAccounts bounds how many accounts are told apart in that.
@@ -118,16 +118,14 @@ const (
 )
 
 func (f *flood) judge(e *audit.Event, now time.Time) verdict {
-	session := e.Kind == audit.Login || e.Kind == audit.Logout
-	failed := e.Kind == audit.Administration && (e.Outcome == audit.Failed || e.Outcome == audit.Refused)
 	switch {
 	case e.Kind == audit.Refusal, e.Kind == audit.Denial:
 		return f.fold(e, func() bool { return f.outsiders.take(now) })
-	case !session && !failed:
+	case seriesOf(e) == administration:
 		return record
 	case !f.seldom(e, now):
 		return f.fold(e, func() bool { return false })
-	case session && !f.sessions.take(now):
+	case !f.sessions.take(now):
 		return drop
 	}
 	return record

@@ -96,7 +96,7 @@ func TestKill(t *testing.T) {
 	}
 	l := open(t, dir, store.Config{MaxSegment: 64 << 10, MaxBytes: 16 << 20})
 	l.stop()
-	if r := verify(t, dir); r.Unfinished != 0 || r.Lost != 0 {
+	if r := verify(t, dir); r.Administration.Unfinished != 0 || r.Administration.Lost != 0 || r.Access.Unfinished != 0 || r.Access.Lost != 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,18 +1,22 @@
 // Package audit keeps the audit log of a node in files: Log writes it, Files
 // reads and verifies it, also while a node writes or is down.
 //
-// The log is a directory of files, audit-0000000001.jsonl and so on, of a record
-// a line, each chained to the one before by its hash (package core/audit), also
-// across files. A file begins with a record that says its number and which the
-// oldest file is that the log keeps; the oldest are deleted when the log is full.
-// So nothing can be changed, added, moved or taken out without breaking the
-// chain, but by who writes all that follows anew: against them, and against
-// cutting off the end, helps a head that was noted elsewhere.
+// The log is a directory of files of a record a line, each chained to the one
+// before by its hash (package core/audit), also across files. There are two such
+// chains: audit-0000000001.jsonl and so on have administration and what the node
+// did, access-0000000001.jsonl and so on all that clients cause, so that these can
+// not push out the others. A file begins with a record that says its name and which
+// the oldest file is that its chain keeps; the oldest are deleted when the chain is
+// full. So nothing can be changed, added, moved or taken out without breaking the
+// chain, but by who writes all that follows anew. The records of the kind node also
+// say how far the other chain had come, so that neither can be replaced alone.
+// Against who replaces both, and against cutting off the end, helps a head that was
+// noted elsewhere.
 //
 // Record never waits: an event goes into a bounded queue, and Run writes what has
-// gathered there with one write. Administration and what the node does is synced
-// at once, all else within a second. What cannot be kept is counted, and the next
-// record says how many events were lost before it.
+// gathered there with one write to each chain. That of administration is synced at
+// once, all else within a second. What cannot be kept is counted, and the next
+// record of its chain says how many events were lost before it.
 package audit
 
 import (
@@ -35,7 +39,8 @@ type Config struct {
 	// MaxSegment bounds a file, in bytes, but for one long record; 8 MiB when
 	// zero.
 	MaxSegment int64
-	// MaxBytes bounds all files, in bytes; 64 MiB when zero, at least two files.
+	// MaxBytes bounds the files of each of the two chains, in bytes; 64 MiB when
+	// zero, at least two files.
 	MaxBytes int64
 	// Anonymous has the log record logins and logouts of anonymous clients.
 	Anonymous bool
@@ -70,10 +75,10 @@ func (c Config) withDefaults() Config {
 }
 
 const (
-	// maxQueue bounds the events that wait to be written; what an outsider can
-	// cause has no more than maxOutside of it.
-	maxQueue   = 4096
-	maxOutside = maxQueue * 3 / 4
+	// maxChanges bounds how much administration waits to be written, maxOutside
+	// how many of all other events.
+	maxChanges = 1024
+	maxOutside = 3072
 	// syncDelay is how long what was written may wait for the disk.
 	syncDelay = time.Second
 	// complainEvery is how often a disk that takes nothing is logged.
@@ -87,15 +92,11 @@ type Log struct {
 	cfg  Config
 	wake chan struct{} // has room for one
 
-	file       file           // Run's
-	spare      []audit.Record // Run's: the queue that was written last
-	complained time.Time      // Run's
-	err        error          // Run's: of the last write
+	administration, access chain
+	complained             time.Time // Run's
 
 	mu     sync.Mutex
-	queue  []audit.Record
 	flood  flood
-	lost   uint64 // events since the last record that told
 	waits  []chan<- error
 	closed bool
 	stats  audit.Stats
@@ -114,13 +115,22 @@ func Open(dir string, cfg Config) (*Log, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	l := &Log{cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), flood: newFlood()}
-	l.file = file{dir: dir, cfg: &l.cfg}
-	cut, damaged, err := l.file.open()
-	if err != nil {
-		return nil, fmt.Errorf("audit log: %w", err)
+	l := &Log{
+		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), flood: newFlood(),
+		administration: chain{room: maxChanges}, access: chain{room: maxOutside},
 	}
-	l.stats.Bytes, l.stats.Segments = l.file.bytes(), len(l.file.segments)
+	l.administration.file = file{dir: dir, series: administration, cfg: &l.cfg, beside: &l.access.file}
+	l.access.file = file{dir: dir, series: access, cfg: &l.cfg, beside: &l.administration.file}
+	var cut int64
+	var damaged bool
+	for _, c := range l.chains() {
+		n, bad, err := c.file.open()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("audit log: %w", err), l.shut())
+		}
+		cut, damaged = cut+n, damaged || bad
+	}
+	l.measure()
 	if damaged {
 		l.cfg.Log.Error("the audit log was changed or is damaged: bondy audit verify shows where", slog.String("dir", dir))
 	}
@@ -131,6 +141,36 @@ func Open(dir string, cfg Config) (*Log, error) {
 		})
 	}
 	return l, nil
+}
+
+// chains are the two.
+func (l *Log) chains() [2]*chain { return [2]*chain{&l.administration, &l.access} }
+
+// chain is that of an event.
+func (l *Log) chain(e *audit.Event) *chain {
+	if seriesOf(e) == administration {
+		return &l.administration
+	}
+	return &l.access
+}
+
+// measure counts what is on disk.
+func (l *Log) measure() {
+	l.stats.Bytes, l.stats.Segments = 0, 0
+	for _, c := range l.chains() {
+		l.stats.Bytes += c.file.bytes()
+		l.stats.Segments += len(c.file.segments)
+	}
+}
+
+// shut closes the files.
+func (l *Log) shut() (err error) {
+	for _, c := range l.chains() {
+		if c.file.out != nil {
+			err = errors.Join(err, c.file.out.Close())
+		}
+	}
+	return err
 }
 
 // Record implements audit.Recorder.
@@ -148,33 +188,30 @@ func (l *Log) Record(e audit.Event) {
 	switch l.flood.judge(&e, now) {
 	case record:
 		if !l.putLocked(audit.Record{Event: e}) {
-			l.dropLocked(audit.DropQueue, 1)
+			l.dropLocked(l.chain(&e), audit.DropQueue, 1)
 		}
 	case count:
 		l.stats.Repeated++
 	case begin:
 		l.signal()
 	case drop:
-		l.dropLocked(audit.DropRate, 1)
+		l.dropLocked(l.chain(&e), audit.DropRate, 1)
 	}
 }
 
 // putLocked reports whether the queue has room.
 func (l *Log) putLocked(r audit.Record) bool {
-	room := maxOutside
-	if r.Kind == audit.Administration || r.Kind == audit.Node {
-		room = maxQueue
-	}
-	if l.closed || len(l.queue) >= room {
+	c := l.chain(&r.Event)
+	if l.closed || len(c.queue) >= c.room {
 		return false
 	}
-	l.queue = append(l.queue, r)
+	c.queue = append(c.queue, r)
 	l.signal()
 	return true
 }
 
-func (l *Log) dropLocked(why audit.Drop, n uint64) {
-	l.lost += n
+func (l *Log) dropLocked(c *chain, why audit.Drop, n uint64) {
+	c.lost += n
 	l.stats.Dropped[why] += n
 }
 
@@ -237,8 +274,14 @@ func (l *Log) Run(ctx context.Context) error {
 // is that of the disk.
 func (l *Log) Close() error {
 	l.turn(true, true)
-	l.cfg.Log.Info("the audit log is closed", slog.Uint64("record", l.file.head.Seq), slog.String("head", l.file.head.String()))
-	return errors.Join(l.err, l.file.out.Close())
+	end := audit.Event{Time: time.Now(), Kind: audit.Node, Outcome: audit.OK, Action: actionClosed}
+	err := errors.Join(
+		l.access.err, l.administration.err,
+		l.write(&l.access, batch{records: []audit.Record{{Event: end}}}), // says how far administration has come
+		l.access.sync(),
+	)
+	l.cfg.Log.Info("the audit log is closed", slog.String("head", heads(l.administration.file.head, l.access.file.head)))
+	return errors.Join(err, l.shut())
 }
 
 // Stats gives the figures of this moment.

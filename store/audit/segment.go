@@ -2,8 +2,8 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -17,26 +17,25 @@ import (
 
 // segment is a file of the log.
 type segment struct {
+	series
 	number uint64
 	size   int64
 }
 
-func (s segment) path(dir string) string { return filepath.Join(dir, name(s.number)) }
+func (s segment) name() string           { return s.series.name(s.number) }
+func (s segment) path(dir string) string { return filepath.Join(dir, s.name()) }
 
-// name is audit-0000000001.jsonl for 1.
-func name(number uint64) string { return fmt.Sprintf("audit-%010d.jsonl", number) }
-
-// list gives the files in dir in order.
-func list(dir string) ([]segment, error) {
+// list gives the files of a series in dir in order.
+func list(dir string, of series) ([]segment, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var all []segment
 	for _, e := range entries {
-		digits := strings.TrimSuffix(strings.TrimPrefix(e.Name(), "audit-"), ".jsonl")
+		digits := strings.TrimSuffix(strings.TrimPrefix(e.Name(), string(of)+"-"), ".jsonl")
 		n, err := strconv.ParseUint(digits, 10, 63)
-		if err != nil || n == 0 || e.Name() != name(n) {
+		if err != nil || n == 0 || e.Name() != of.name(n) {
 			continue // none of ours
 		}
 		info, err := e.Info()
@@ -46,9 +45,9 @@ func list(dir string) ([]segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, segment{n, info.Size()})
+		all = append(all, segment{of, n, info.Size()})
 	}
-	slices.SortFunc(all, func(a, b segment) int { return int(min(max(int64(a.number)-int64(b.number), -1), 1)) }) //nolint:gosec // 63 bits
+	slices.SortFunc(all, func(a, b segment) int { return cmp.Compare(a.number, b.number) })
 	return all, nil
 }
 

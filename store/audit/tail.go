@@ -34,25 +34,28 @@ func (q *Query) wants(r *audit.Record) bool {
 // pollEvery is how often a log is looked at by who follows it.
 const pollEvery = 200 * time.Millisecond
 
-// Tail gives each the records that q wants, in order; with Follow until ctx ends.
-// In place of a line that is no record comes a *DamageError. The chain is not
-// checked. An error that each returns ends Tail.
+// Tail gives each the records that q wants, those of both chains by time; with
+// Follow until ctx ends. In place of a line that is no record comes a *DamageError.
+// The chains are not checked. An error that each returns ends Tail.
 func (f Files) Tail(ctx context.Context, q Query, each func(*audit.Record, error) error) error {
-	files, err := existing(f.dir)
-	if err != nil {
+	if err := f.exist(); err != nil {
 		return err
 	}
-	found, next, err := f.last(&q, files)
-	if err != nil {
-		return err
-	}
-	for _, r := range found {
-		if err := each(r.record, r.err); err != nil {
+	readers := [2]*reader{}
+	var found [2][]entry
+	for i, s := range both() {
+		readers[i] = &reader{Files: f, next: position{segment: segment{series: s}}}
+		var err error
+		if found[i], err = readers[i].last(&q); err != nil {
 			return err
 		}
 	}
-	if !q.Follow {
-		return nil
+	all := merge(found)
+	if q.Last > 0 && len(all) > q.Last {
+		all = all[len(all)-q.Last:]
+	}
+	if err := give(all, each); err != nil || !q.Follow {
+		return err
 	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -62,92 +65,130 @@ func (f Files) Tail(ctx context.Context, q Query, each func(*audit.Record, error
 			return nil
 		case <-tick.C:
 		}
-		if files, err = list(f.dir); err != nil {
-			return err
+		for i, r := range readers {
+			var err error
+			if found[i], err = r.newer(&q); err != nil {
+				return err
+			}
 		}
-		if next, err = f.newer(&q, files, next, each); err != nil {
+		if err := give(merge(found), each); err != nil {
 			return err
 		}
 	}
-}
-
-// position is a place between lines.
-type position struct {
-	number uint64
-	offset int64
-	line   int // before it in the file
 }
 
 // entry is a line that was read.
 type entry struct {
 	record *audit.Record
 	err    error
+	time   time.Time // of damage, that of the record before
+}
+
+func give(all []entry, each func(*audit.Record, error) error) error {
+	for _, e := range all {
+		if err := each(e.record, e.err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge brings the entries of the chains in one order by time, in which each chain
+// keeps its own.
+func merge(of [2][]entry) []entry {
+	a, b := of[0], of[1]
+	all := make([]entry, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].time.Before(a[0].time) {
+			a, b = b, a
+		}
+		all, a = append(all, a[0]), a[1:]
+	}
+	return append(append(all, a...), b...)
+}
+
+// position is a place between lines.
+type position struct {
+	segment
+	offset int64
+	line   int // before it in the file
+}
+
+// reader reads one chain.
+type reader struct {
+	Files
+	next position
+	time time.Time // of the newest record that was read
+}
+
+// entries reads what q wants of what stands behind a position, and returns where it
+// ends. A file that is gone the node has deleted.
+func (r *reader) entries(q *Query, at position) (some []entry, end position, err error) {
+	end, err = r.read(at, func(rec *audit.Record, err error) error {
+		if rec != nil {
+			r.time = rec.Time
+		}
+		if err != nil || q.wants(rec) {
+			some = append(some, entry{rec, err, r.time})
+		}
+		return nil
+	})
+	return some, end, err
 }
 
 // last finds the newest records, the newest file first, and where to go on.
-func (f Files) last(q *Query, files []segment) (found []entry, next position, err error) {
-	next.number = files[len(files)-1].number
+func (r *reader) last(q *Query) (found []entry, err error) {
+	files, err := list(r.dir, r.next.series)
+	if err != nil {
+		return nil, err
+	}
 	for i := len(files) - 1; i >= 0 && (q.Last == 0 || len(found) < q.Last); i-- {
-		var some []entry
-		first := true
-		older := false
-		at, err := f.read(position{number: files[i].number}, func(r *audit.Record, err error) error {
-			if first && err == nil {
-				first, older = false, r.Time.Before(q.Since)
-			}
-			if err != nil || q.wants(r) {
-				some = append(some, entry{r, err})
-			}
-			return nil
-		})
+		r.time = time.Time{}
+		some, end, err := r.entries(q, position{segment: files[i]})
 		if errors.Is(err, fs.ErrNotExist) {
-			break // the node has deleted it, and what was before
+			break // and so is what was before
 		}
 		if err != nil {
-			return nil, next, err
+			return nil, err
 		}
-		if at.number == next.number {
-			next = at
+		if i == len(files)-1 {
+			r.next = end
 		}
 		found = append(some, found...)
-		if older {
-			break
+		if !r.time.IsZero() && r.time.Before(q.Since) {
+			break // all before is older
 		}
 	}
-	if q.Last > 0 && len(found) > q.Last {
-		found = found[len(found)-q.Last:]
-	}
-	return found, next, nil
+	return found, nil
 }
 
-// newer gives what was written behind a position, and where to go on.
-func (f Files) newer(q *Query, files []segment, next position, each func(*audit.Record, error) error) (position, error) {
+// newer finds what was written since.
+func (r *reader) newer(q *Query) (found []entry, err error) {
+	files, err := list(r.dir, r.next.series)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range files {
 		switch {
-		case s.number < next.number:
+		case s.number < r.next.number:
 			continue
-		case s.number > next.number:
-			next = position{number: s.number}
-		case s.size < next.offset:
-			next.offset = s.size // the node took back what the disk did not hold
+		case s.number > r.next.number:
+			r.next = position{segment: s}
+		case s.size < r.next.offset:
+			r.next.offset = s.size // the node took back what the disk did not hold
 		}
-		at, err := f.read(next, func(r *audit.Record, err error) error {
-			if err != nil || q.wants(r) {
-				return each(r, err)
-			}
-			return nil
-		})
+		some, end, err := r.entries(q, r.next)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return next, err
+			return nil, err
 		}
-		next = at
+		found, r.next = append(found, some...), end
 	}
-	return next, nil
+	return found, nil
 }
 
 // read gives each the whole lines behind a position and returns where they end.
 func (f Files) read(at position, each func(*audit.Record, error) error) (position, error) {
-	path := segment{number: at.number}.path(f.dir)
+	path := at.path(f.dir)
 	in, err := os.Open(path) //nolint:gosec // the operator chose the directory
 	if err != nil {
 		return at, err

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"bondy/core/audit"
@@ -13,10 +14,9 @@ const maxSpare = 256
 
 // work is what waits to be written.
 type work struct {
-	records []audit.Record
-	lost    uint64
-	waits   []chan<- error
-	later   bool // something is being counted
+	changes, rest batch
+	waits         []chan<- error
+	later         bool // something is being counted
 }
 
 // turn writes what waits. A tick ends what is counted and syncs what was
@@ -24,35 +24,22 @@ type work struct {
 // needed later.
 func (l *Log) turn(tick, last bool) (later bool) {
 	w := l.take(tick, last)
-	soon := tick || len(w.waits) > 0
-	for i := range w.records {
-		kind := w.records[i].Kind
-		soon = soon || kind == audit.Administration || kind == audit.Node
+	all := tick || len(w.waits) > 0 || slices.ContainsFunc(w.changes.records, besides)
+	err := l.write(&l.access, w.rest)
+	if all { // also before a record says how far this chain has come
+		err = errors.Join(err, l.access.sync())
 	}
-	if len(w.records) > 0 {
-		w.records[0].Lost = w.lost
-		var written int
-		written, l.err = l.file.append(w.records)
-		l.wrote(&w, written)
-	}
-	err := l.err
-	if soon {
-		err = errors.Join(err, l.file.sync())
-	}
-	if err != nil {
+	if err = errors.Join(err, l.write(&l.administration, w.changes), l.administration.sync()); err != nil {
 		l.complain(err)
 	}
+	err = errors.Join(l.access.err, l.administration.err)
 	for _, done := range w.waits {
 		done <- err
 	}
-	if l.spare = nil; cap(w.records) <= maxSpare {
-		clear(w.records)
-		l.spare = w.records[:0]
-	}
-	return w.later || l.file.unsynced
+	return w.later || l.access.file.unsynced || l.administration.file.unsynced
 }
 
-// take empties the queue.
+// take empties the queues.
 func (l *Log) take(tick, last bool) work {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,26 +47,32 @@ func (l *Log) take(tick, last bool) work {
 		l.flood.sweep(time.Now(), last, l.putLocked)
 	}
 	l.closed = last
-	w := work{records: l.queue, waits: l.waits, later: len(l.flood.sources) > 0}
-	l.queue, l.waits = l.spare, nil
-	if len(w.records) > 0 {
-		w.lost, l.lost = l.lost, 0
+	w := work{
+		changes: l.administration.takeLocked(), rest: l.access.takeLocked(),
+		waits: l.waits, later: len(l.flood.sources) > 0,
 	}
+	l.waits = nil
 	return w
 }
 
-// wrote counts what became of the records.
-func (l *Log) wrote(w *work, written int) {
+// write writes a batch and counts what became of it.
+func (l *Log) write(c *chain, b batch) error {
+	defer c.reuse(b.records)
+	if len(b.records) == 0 {
+		return nil
+	}
+	written, err := c.write(b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Records += uint64(written) //nolint:gosec // not negative
-	l.stats.Bytes, l.stats.Segments = l.file.bytes(), len(l.file.segments)
+	l.measure()
 	if written == 0 {
-		l.lost += w.lost
+		c.lost += b.lost
 	}
-	for i := range w.records[written:] {
-		l.dropLocked(audit.DropDisk, max(w.records[written+i].Repeated, 1))
+	for i := range b.records[written:] {
+		l.dropLocked(c, audit.DropDisk, max(b.records[written+i].Repeated, 1))
 	}
+	return err
 }
 
 // complain logs that the disk takes nothing.

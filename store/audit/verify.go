@@ -1,13 +1,12 @@
 package audit
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"bondy/core/audit"
@@ -18,7 +17,7 @@ type DamageError struct {
 	// File is the path, Line counts from 1 in it; 0 is the file as a whole.
 	File string
 	Line int
-	// After is the last record that is in order.
+	// After is the last record of the chain that is in order.
 	After uint64
 	// Problem is what is wrong.
 	Problem string
@@ -38,14 +37,22 @@ func (e *DamageError) Error() string {
 
 // Report is what Verify found in a log that is in order.
 type Report struct {
+	// Head are the hashes of the newest records, to be noted elsewhere.
+	Head string `json:"head"`
+	// Administration and Access are the two chains. A log of before there were two
+	// has all in the first, and no Access.
+	Administration Chain `json:"administration"`
+	Access         Chain `json:"access,omitzero"`
+}
+
+// Chain is what Verify found in one of the two.
+type Chain struct {
 	// First and Last are the numbers of the oldest record that is kept and of
 	// the newest, From and To their times.
 	First uint64    `json:"first"`
 	Last  uint64    `json:"last"`
 	From  time.Time `json:"from"`
 	To    time.Time `json:"to"`
-	// Head is the hash of the newest record, to be noted elsewhere.
-	Head string `json:"head"`
 	// Lost events are in no record, as the records say.
 	Lost  uint64 `json:"lost"`
 	Files int    `json:"files"`
@@ -61,140 +68,132 @@ type Files struct{ dir string }
 // NewFiles gives the files in dir.
 func NewFiles(dir string) Files { return Files{dir} }
 
-// Verify checks every record and the chain. A log may lack what was before its
-// oldest file, as the oldest are deleted when it is full. head, if it is not
-// empty, is the head that an earlier Verify reported: the log must still have
-// the record, or begin right behind it. Errors are a *DamageError, or of reading.
+// Verify checks every record and the chains. They may lack what was before their
+// oldest files, as the oldest are deleted when a chain is full. head, if it is not
+// empty, is what an earlier Verify reported: the log must still have the records, or
+// begin right behind them. Errors are a *DamageError, or of reading.
 func (f Files) Verify(head string) (*Report, error) {
-	if b, err := hex.DecodeString(head); err != nil || len(b) != sha256.Size && head != "" {
-		return nil, fmt.Errorf("%q is no head: it has %d hex digits", head, 2*sha256.Size)
+	noted, err := parseHeads(head)
+	if err != nil {
+		return nil, err
 	}
 	for range 10 { // a node that runs may delete the oldest file
-		v := verifier{dir: f.dir, head: head}
-		err := v.run()
-		if errors.Is(err, fs.ErrNotExist) && len(v.files) > 0 {
-			continue
+		report, err := f.verify(noted)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return report, err
 		}
-		if err != nil {
-			return nil, err
-		}
-		return &v.report, nil
 	}
 	return nil, fmt.Errorf("the files in %s are deleted faster than they can be read", f.dir)
 }
 
-// verifier is one pass over a log.
-type verifier struct {
-	dir, head string
-	files     []segment
-
-	at     DamageError // the place
-	chain  audit.Head
-	oldest uint64 // that the last file names
-	noted  bool   // head was found
-	report Report
-}
-
-func (v *verifier) damage(format string, args ...any) error {
-	e := v.at
-	e.After, e.Problem = v.chain.Seq, fmt.Sprintf(format, args...)
-	return &e
-}
-
-func (v *verifier) run() (err error) {
-	if v.files, err = existing(v.dir); err != nil {
-		return err
+func (f Files) verify(noted []string) (*Report, error) {
+	if err := f.exist(); err != nil {
+		return nil, err
 	}
-	for i, s := range v.files {
-		v.at = DamageError{File: s.path(v.dir)}
-		if i > 0 && s.number != v.files[i-1].number+1 {
-			return v.damage("%s is missing", name(v.files[i-1].number+1))
-		}
-		if err := v.file(s, i == len(v.files)-1); err != nil {
+	// What is read first is older than what it refers to.
+	said, err := f.headers(access)
+	if err != nil {
+		return nil, err
+	}
+	changes := verifier{dir: f.dir, series: administration, marks: said, noted: slices.Clone(noted)}
+	if err := changes.run(); err != nil {
+		return nil, err
+	}
+	rest := verifier{dir: f.dir, series: access, marks: changes.found, noted: changes.noted}
+	if err := rest.run(); err != nil {
+		return nil, err
+	}
+	if len(rest.noted) > 0 {
+		return nil, &DamageError{File: f.dir, Problem: fmt.Sprintf(
+			"there is no record with the head %s: it, or a record before it, was changed or removed, or has become too old; the files %s-* begin at %s",
+			rest.noted[0], administration, changes.chain.From.Format(time.RFC3339),
+		)}
+	}
+	return &Report{Head: heads(changes.head, rest.head), Administration: changes.chain, Access: rest.chain}, nil
+}
+
+// exist says whether there are files of a log.
+func (f Files) exist() error {
+	for _, s := range both() {
+		files, err := list(f.dir, s)
+		if len(files) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	v.at = DamageError{File: v.dir}
-	first := v.files[0].number
-	switch {
-	case v.report.Last == 0:
-		return v.damage("there is no record")
-	case first > v.oldest:
-		return v.damage("%s is missing, which the log has kept", name(first-1))
-	case v.head != "" && !v.noted:
-		return v.damage("there is no record with the head %s, from %s on: it, or a record before it, was changed or removed, or has become too old",
-			v.head, v.report.From.Format(time.RFC3339))
-	}
-	v.report.Files, v.report.Head = len(v.files), v.chain.String()
-	return nil
+	return fmt.Errorf("there is no audit log in %s", f.dir)
 }
 
-// existing lists the files of a log, which must have some.
-func existing(dir string) ([]segment, error) {
-	files, err := list(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0 {
-		return nil, fmt.Errorf("there is no audit log in %s", dir)
+// headers gives what the first records of the files of a series say of the other.
+func (f Files) headers(of series) (marks, error) {
+	files, err := list(f.dir, of)
+	if err != nil {
+		return nil, err
 	}
-	return files, err
+	said := marks{}
+	for _, s := range files {
+		_, err := f.read(position{segment: s}, func(r *audit.Record, err error) error {
+			if err == nil {
+				_ = said.add(r, s.path(f.dir), 1) // reading the whole file tells
+			}
+			return errFirst
+		})
+		if err != nil && !errors.Is(err, errFirst) {
+			return nil, err
+		}
+	}
+	return said, nil
 }
 
-// file checks one file; the last may end in a record that is being written.
-func (v *verifier) file(s segment, last bool) error {
-	in, err := os.Open(filepath.Clean(v.at.File))
+// errFirst ends reading after the first record.
+var errFirst = errors.New("the first record was read")
+
+// marks are ends of a chain of which another chain says that it had come to them,
+// by the number of the record.
+type marks map[uint64]mark
+
+type mark struct {
+	head audit.Head
+	file string
+	line int
+}
+
+// add adds what a record says.
+func (m marks) add(r *audit.Record, file string, line int) error {
+	if r.Beside == "" {
+		return nil
+	}
+	head, err := audit.ParseHead(r.Beside)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }()
-	for line, err := range lines(in) {
-		if err != nil {
-			return err
-		}
-		v.at.Line++
-		v.report.Bytes += int64(len(line))
-		if !whole(line) && last && len(line) <= audit.MaxLine {
-			v.report.Unfinished = int64(len(line))
-			continue
-		}
-		r, err := audit.ParseRecord(line)
-		switch {
-		case err != nil:
-			return v.damage("%v", err)
-		case !whole(line):
-			return v.damage("the file ends within a record")
-		}
-		if err := v.record(s, r); err != nil {
-			return err
-		}
+	if old, ok := m[head.Seq]; ok && old.head != head {
+		return fmt.Errorf("it says otherwise of record %d of the other chain than %s line %d", head.Seq, old.file, old.line)
 	}
-	if v.at.Line == 0 && !last {
-		return v.damage("the file is empty")
-	}
+	m[head.Seq] = mark{head, file, line}
 	return nil
 }
 
-func (v *verifier) record(s segment, r *audit.Record) error {
-	if begins := v.at.Line == 1; begins != (r.Segment != 0) || begins && r.Segment != s.number {
-		return v.damage("the file does not begin with the record that it began with")
-	}
-	if v.report.Last == 0 {
-		before, err := r.Before()
-		if err != nil {
-			return v.damage("%v", err)
+// heads are those that are to be noted, as one text.
+func heads(all ...audit.Head) string {
+	var text []string
+	for _, h := range all {
+		if h.Seq > 0 {
+			text = append(text, h.String())
 		}
-		if before.Seq == 0 && before != (audit.Head{}) {
-			return v.damage("the first record follows another")
+	}
+	return strings.Join(text, ",")
+}
+
+// parseHeads reads what heads gave.
+func parseHeads(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	all := strings.Split(text, ",")
+	for _, h := range all {
+		if b, err := hex.DecodeString(h); err != nil || len(b) != len(audit.Head{}.Hash) {
+			return nil, fmt.Errorf("%q is no head: it has %d hex digits, or twice that with a comma between", text, 2*len(audit.Head{}.Hash))
 		}
-		v.chain, v.report.First, v.report.From = before, r.Seq, r.Time
-		v.noted = r.Prev == v.head
 	}
-	if err := v.chain.Follow(r); err != nil {
-		return v.damage("%v", err)
-	}
-	v.noted = v.noted || r.Hash == v.head
-	v.report.Last, v.report.To = r.Seq, r.Time
-	v.report.Lost += r.Lost
-	if r.Segment != 0 {
-		v.oldest = r.Oldest
-	}
-	return nil
+	return all, nil
 }

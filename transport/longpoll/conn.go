@@ -177,8 +177,9 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	switch {
 	case !ok:
 		return nil, wamp.Violationf("long-poll: batch ends within a message")
-	case int64(len(msg)) > c.limit.Load(): // which was lowered behind the batch
-		return nil, errTooBig()
+	case int64(len(msg)) > c.limit.Load(): // which was lowered since the send came in
+		c.post.err = errTooBig()
+		return nil, c.post.err
 	}
 	c.rest, c.more = rest, len(rest) > 0
 	return msg, nil

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
+	"bondy/core/audit"
 	"bondy/core/auth"
 	"bondy/core/peer"
 	"bondy/core/wamp"
@@ -29,6 +31,8 @@ type coreLink struct {
 	link Link
 	name string
 	via  *peer.Bridge
+	// remote is where the edge is.
+	remote netip.AddrPort
 
 	mu       sync.Mutex
 	sessions map[uint64]*coreSession
@@ -40,6 +44,8 @@ type coreLink struct {
 type coreSession struct {
 	*session
 	uri      wamp.URI
+	claim    string         // who the edge says it is
+	who      *auth.Identity // who it is, while opened
 	turn     sync.Mutex
 	exchange *auth.Exchange // while AUTHENTICATE is awaited
 	opened   bool
@@ -57,12 +63,12 @@ func NewCore(shared *Shared) *Core {
 	}
 }
 
-// Up begins to serve the link of the edge of that name.
-func (c *Core) Up(l Link, edge string) {
+// Up begins to serve the link of the edge of that name, which is at remote.
+func (c *Core) Up(l Link, edge string, remote netip.AddrPort) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.links[l] = &coreLink{
-		core: c, link: l, name: edge, via: &peer.Bridge{Name: edge}, sessions: make(map[uint64]*coreSession),
+		core: c, link: l, name: edge, remote: remote, via: &peer.Bridge{Name: edge}, sessions: make(map[uint64]*coreSession),
 	}
 }
 
@@ -113,7 +119,7 @@ func (c *Core) Down(l Link) {
 		return
 	}
 	for _, s := range cl.shut() {
-		s.end()
+		s.end(cl)
 	}
 }
 
@@ -128,10 +134,11 @@ func (cl *coreLink) shut() []*coreSession {
 	return all
 }
 
-func (s *coreSession) end() {
+func (s *coreSession) end(cl *coreLink) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	s.ended = true
+	s.closed(cl, "the link is down")
 	s.leave()
 	s.batch.Flush()
 }
@@ -153,7 +160,7 @@ func (s *coreSession) frame(cl *coreLink, body []byte) error {
 	case *wamp.Authenticate:
 		return s.authenticate(cl, m)
 	case *wamp.Goodbye:
-		s.renew(cl)
+		s.renew(cl, "")
 		return nil
 	}
 	if !s.opened {
@@ -163,18 +170,20 @@ func (s *coreSession) frame(cl *coreLink, body []byte) error {
 }
 
 // renew leaves the realm and begins anew on the same number.
-func (s *coreSession) renew(cl *coreLink) {
+func (s *coreSession) renew(cl *coreLink, reason string) {
+	s.closed(cl, reason)
 	s.leave()
 	s.batch.Flush()
-	s.session, s.opened, s.exchange = cl.fresh(s.sink.number), false, nil
+	s.session, s.opened, s.exchange, s.who = cl.fresh(s.sink.number), false, nil, nil
 }
 
 // hello opens the realm for the edge, which proves its identity there as any
 // client does: the certificate of the link says only which device it is.
 func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if s.opened || s.exchange != nil {
-		s.renew(cl)
+		s.renew(cl, "")
 	}
+	s.uri, s.claim = m.Realm, ""
 	rules, err := m.Details.Dict("_bridge")
 	if err != nil {
 		return err
@@ -183,7 +192,10 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if err != nil {
 		return err
 	}
-	s.uri, s.rules = m.Realm, parsed.core()
+	s.rules = parsed.core()
+	if s.claim, err = m.Details.String("authid"); err != nil {
+		return err
+	}
 	r, err := s.shared.Realm(m.Realm)
 	if err != nil {
 		return s.abort(cl, err)
@@ -193,10 +205,7 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 		return s.abort(cl, wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", m.Realm))
 	}
 	s.id, s.unsecured = wamp.RandomID(), policy.SecurityDisabled
-	req := auth.Request{Session: s.id, Realm: m.Realm}
-	if req.AuthID, err = m.Details.String("authid"); err != nil {
-		return err
-	}
+	req := auth.Request{Session: s.id, Realm: m.Realm, AuthID: s.claim}
 	if req.Methods, err = m.Details.Strings("authmethods"); err != nil {
 		return err
 	}
@@ -206,8 +215,14 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if req.Extra, err = m.Details.Dict("authextra"); err != nil {
 		return err
 	}
+	if s.unsecured {
+		req.Methods = nil // where there is no login, one that could log in does as well
+	}
 	who, exchange, err := policy.Auth.Begin(context.Background(), req) // cryptosign and anonymous wait for nothing
 	switch {
+	case err != nil && len(req.Methods) == 0:
+		return s.abort(cl, wamp.Errorf(wamp.ErrNoMatchingAuthMethod,
+			"the realm lets nobody in without a login: give the realm of this uplink an authid and a key_file"))
 	case err != nil:
 		return s.abort(cl, err)
 	case who != nil:
@@ -237,13 +252,15 @@ func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
 	}
 	s.rights = r.Rights(who)
 	s.watch(cl)
+	s.deny(cl)
 	s.send(s.batch, &wamp.Welcome{Session: s.id, Details: wamp.Dict{
 		"authid": who.AuthID, "authrole": who.AuthRole, "authmethod": who.AuthMethod,
 	}})
 	if err := s.join(r, s.id, cl.via, who.AuthID, who.AuthRole); err != nil {
 		return s.abort(cl, wamp.Errorf(wamp.ErrUnavailable, "%v", err))
 	}
-	s.opened = true
+	s.opened, s.who = true, who
+	s.report(cl, audit.Event{Kind: audit.Login, Outcome: audit.OK})
 	s.log.Info("realm bridged", slog.String("realm", string(s.uri)), slog.String("authid", who.AuthID))
 	return nil
 }
@@ -251,8 +268,11 @@ func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
 // abort refuses the realm; the link and its other realms go on.
 func (s *coreSession) abort(cl *coreLink, err error) error {
 	s.log.Warn("realm not bridged", slog.String("realm", string(s.uri)), slog.Any("err", err))
+	if e, ok := audit.Refuse(err); ok {
+		s.report(cl, e)
+	}
 	s.send(s.batch, wamp.AsError(err).Abort())
-	s.renew(cl)
+	s.renew(cl, "")
 	return nil
 }
 

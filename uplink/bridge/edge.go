@@ -85,10 +85,9 @@ func (e *Edge) Up(l Link) {
 	e.sessions = make([]*edgeSession, len(e.realms))
 	for i, r := range e.realms {
 		log := e.log.With(slog.String("realm", string(r.URI)))
-		s := &edgeSession{session: newSession(e.shared, l, uint64(i), e.counts[i], log), edge: e, index: i, pause: minPause}
-		s.rules = r.Rules.edge()
+		s := &edgeSession{edge: e, index: i, pause: minPause}
 		e.sessions[i] = s
-		s.hello()
+		s.begin(newSession(e.shared, l, uint64(i), e.counts[i], log))
 	}
 }
 
@@ -130,7 +129,31 @@ func (e *Edge) forget(l Link) []*edgeSession {
 	return sessions
 }
 
-// hello asks the core for the realm.
+// begin asks the core for the realm, for a session that was not used yet.
+func (s *edgeSession) begin(fresh *session) {
+	fresh.rules = s.edge.realms[s.index].Rules.edge()
+	fresh.dismissed = func(message string) { go s.dismiss(fresh, message) }
+	s.session = fresh
+	s.hello()
+}
+
+// dismiss leaves the local realm, which has told the core already.
+func (s *edgeSession) dismiss(open *session, message string) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if !s.down && s.session == open && s.opened {
+		s.left(wamp.CloseRealm, wamp.Dict{"message": message})
+		s.batch.Flush()
+	}
+}
+
+// left ends an open session, and tries the realm again.
+func (s *edgeSession) left(reason wamp.URI, details wamp.Dict) {
+	s.leave()
+	s.opened = false
+	s.again(string(reason), details)
+}
+
 func (s *edgeSession) hello() {
 	r := &s.edge.realms[s.index]
 	d := wamp.Dict{
@@ -168,10 +191,10 @@ func (s *edgeSession) frame(body []byte) error {
 		s.again(string(m.Reason), m.Details)
 		return nil
 	case *wamp.Goodbye:
-		s.leave()
-		s.opened = false
-		s.send(s.batch, &wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut})
-		s.again(string(m.Reason), m.Details)
+		if s.opened { // else both ended it at once
+			s.send(s.batch, &wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut})
+			s.left(m.Reason, m.Details)
+		}
 		return nil
 	}
 	if !s.opened {
@@ -226,10 +249,7 @@ func (s *edgeSession) again(reason string, details wamp.Dict) {
 		defer s.turn.Unlock()
 		if !s.down {
 			s.queue.Close()
-			renew := newSession(s.shared, s.link, s.sink.number, s.counts, s.log)
-			renew.rules = s.rules
-			s.session = renew
-			s.hello()
+			s.begin(newSession(s.shared, s.link, s.sink.number, s.counts, s.log))
 		}
 	})
 	s.pause = min(2*s.pause, maxPause)

@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"crypto/ed25519"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -117,7 +118,7 @@ func newEnd() *end {
 func (c *cable) plug() {
 	c.here, c.there = newEnd(), newEnd()
 	here, there := c.here, c.there
-	c.core.Up(there, c.name)
+	c.core.Up(there, c.name, netip.MustParseAddrPort("192.0.2.7:18092"))
 	c.edge.Up(here)
 	c.work.Go(func() { here.carry(func(b []byte) error { return c.core.Frame(there, b) }) })
 	c.work.Go(func() { there.carry(func(b []byte) error { return c.edge.Frame(here, b) }) })

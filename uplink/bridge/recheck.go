@@ -12,16 +12,28 @@ func (s *session) Recheck() {
 	}
 }
 
-// watch has the realm tell the session when permissions change. Who changes them
-// holds locks that the session's lane may be waiting for, and does not wait.
+// watch has the realm tell the session when permissions change, and when it has to
+// leave. Who does that holds locks that the session's lane may be waiting for, and
+// does not wait.
 func (s *coreSession) watch(cl *coreLink) {
 	open := s.session
-	open.recheck = func() { go s.changed(cl, open) }
+	open.recheck = func() { go s.changed(open) }
+	open.dismissed = func(message string) { go s.dismiss(cl, open, message) }
+}
+
+// dismiss leaves the realm with an open session, whatever the edge answers to
+// GOODBYE.
+func (s *coreSession) dismiss(cl *coreLink, open *session, message string) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if !s.ended && s.session == open {
+		s.renew(cl, message)
+	}
 }
 
 // changed acts on other permissions of an open session: if it holds something
 // that it may no longer have, it leaves the realm, and the edge begins anew.
-func (s *coreSession) changed(cl *coreLink, open *session) {
+func (s *coreSession) changed(open *session) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	if s.ended || s.session != open || !s.opened {
@@ -34,7 +46,6 @@ func (s *coreSession) changed(cl *coreLink, open *session) {
 		return
 	}
 	s.Goodbye(reason, message)
-	s.renew(cl)
 }
 
 // covered reports whether the grants cover all that the session holds.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"bondy/core/audit"
 	"bondy/core/broker"
 	"bondy/core/codec"
 	"bondy/core/dealer"
@@ -53,6 +54,9 @@ type session struct {
 	held      map[wamp.ID]pattern.Pattern // both, by their ids
 
 	recheck func() // sees to what is held when permissions change; nil at the edge
+	// dismissed leaves the realm, because of that.
+	dismissed func(message string)
+	denied    func(rbac.Permission, wamp.URI, wamp.Match) // tells what there is no grant for, where there are rights
 
 	mu         sync.Mutex
 	subscribed *interest
@@ -66,7 +70,9 @@ type Shared struct {
 	Counters *peer.Counters
 	Budget   *peer.Budget
 	Queue    peer.Limits
-	Log      *slog.Logger
+	// Audit is told of logins of edges, refusals and denials; nil tells nobody.
+	Audit audit.Recorder
+	Log   *slog.Logger
 }
 
 func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *slog.Logger) *session {
@@ -84,7 +90,7 @@ func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *s
 // join makes the session a peer of the realm, through which the other side's
 // interest, events and calls come, and tells the other side of ours.
 func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, authRole string) error {
-	if err := r.JoinBridge(id, s, s.unsecured); err != nil {
+	if err := r.JoinBridge(id, s, s.rights, s.unsecured); err != nil {
 		return err
 	}
 	s.realm, s.id = r, id
@@ -182,12 +188,13 @@ func (s *session) send(b *peer.Batch, m wamp.Message) {
 	s.queue.Reply(b, f)
 }
 
-// Goodbye implements realm.Member: it tells the other side, which leaves the
-// realm and answers.
+// Goodbye implements realm.Member: it tells the other side, and leaves the realm
+// without waiting for an answer.
 func (s *session) Goodbye(reason wamp.URI, message string) {
 	b := peer.NewBatch(s.shared.Counters)
-	defer b.Flush()
 	s.send(b, &wamp.Goodbye{Reason: reason, Details: wamp.Dict{"message": message}})
+	b.Flush()
+	s.dismissed(message)
 }
 
 // handle takes a message of an open session; an error means that the peer
@@ -325,6 +332,7 @@ func (s *session) may(p rbac.Permission, rules patterns, uri wamp.URI, options w
 	case !rules.overlap(pattern.Pattern{Match: match, URI: uri}):
 		return match, wamp.Errorf(wamp.ErrNotAuthorized, "no rule lets %q cross", uri)
 	case s.rights != nil && !s.rights.Decide(p, uri, match):
+		s.denied(p, uri, match)
 		return match, wamp.Errorf(wamp.ErrNotAuthorized, "the uplink has no grant of %s on %q", p, uri)
 	}
 	return match, nil
@@ -358,6 +366,7 @@ func (s *session) mayPass(p rbac.Permission, rules patterns, uri wamp.URI) error
 	case !rules.match(uri):
 		return wamp.Errorf(wamp.ErrNotAuthorized, "no rule lets %q cross", uri)
 	case s.rights != nil && !s.rights.Decide(p, uri, wamp.MatchExact):
+		s.denied(p, uri, wamp.MatchExact)
 		return wamp.Errorf(wamp.ErrNotAuthorized, "the uplink has no grant of %s on %q", p, uri)
 	}
 	return nil

@@ -6,7 +6,8 @@ type Audit struct {
 	Enabled bool `toml:"enabled"`
 	// MaxSegment bounds each of its files.
 	MaxSegment Size `toml:"max_segment"`
-	// MaxBytes bounds all of them; the oldest go.
+	// MaxBytes bounds those of administration together, and again all others; the
+	// oldest go.
 	MaxBytes Size `toml:"max_bytes"`
 	// Anonymous has it record the sessions of anonymous clients, too.
 	Anonymous bool `toml:"anonymous"`

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -171,6 +172,35 @@ type Limits struct {
 	// MaxHellosPerSecondPerAddress bounds how fast one client address beyond
 	// loopback opens sessions; 0 is no bound.
 	MaxHellosPerSecondPerAddress int `toml:"max_hellos_per_second_per_address"`
+	// MaxRowsPerRealm and MaxBytesPerRealm bound what a realm holds of users, groups,
+	// grants and the like; 0 is no bound.
+	MaxRowsPerRealm  int  `toml:"max_rows_per_realm"`
+	MaxBytesPerRealm Size `toml:"max_bytes_per_realm"`
+	// MaxChangesPerSecondPerRealm bounds how often the sessions of a realm change
+	// something of it; 0 is no bound.
+	MaxChangesPerSecondPerRealm int `toml:"max_changes_per_second_per_realm"`
+	// Realms have bounds of their own.
+	Realms []RealmLimits `toml:"realm"`
+}
+
+// RealmLimits are the bounds of one realm; what is nil is as for all realms.
+type RealmLimits struct {
+	// URI is the realm's.
+	URI string `toml:"uri"`
+	// MaxRows and MaxBytes are as MaxRowsPerRealm and MaxBytesPerRealm.
+	MaxRows  *int  `toml:"max_rows"`
+	MaxBytes *Size `toml:"max_bytes"`
+}
+
+// Realm is how many rows and bytes a realm may hold; 0 is no bound.
+func (l *Limits) Realm(uri string) (rows int, bytes Size) {
+	rows, bytes = l.MaxRowsPerRealm, l.MaxBytesPerRealm
+	for _, r := range l.Realms {
+		if r.URI == uri {
+			rows, bytes = *cmp.Or(r.MaxRows, &rows), *cmp.Or(r.MaxBytes, &bytes)
+		}
+	}
+	return rows, bytes
 }
 
 // initial is the configuration before a file is read: every default but
@@ -195,6 +225,9 @@ func initial() Config {
 			MaxPendingCallsPerSession:  10_000,
 
 			MaxHellosPerSecondPerAddress: 500,
+			MaxRowsPerRealm:              1_000_000,
+			MaxBytesPerRealm:             512 * MiB,
+			MaxChangesPerSecondPerRealm:  50,
 		},
 	}
 }

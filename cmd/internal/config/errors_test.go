@@ -32,6 +32,9 @@ func TestErrors(t *testing.T) {
 		{"size", "[limits]\nqueue_soft = \"64MB\"", `b.toml:2: limits.queue_soft: invalid size "64MB": want a whole number and a unit, such as "64MiB" (B, KiB, MiB, GiB)`},
 		{"size overflow", "[limits]\nqueue_soft = \"9999999999GiB\"", `b.toml:2: limits.queue_soft: invalid size "9999999999GiB": want a whole number and a unit, such as "64MiB" (B, KiB, MiB, GiB)`},
 		{"marks", "[limits]\nqueue_soft = \"5MiB\"", "b.toml:2: limits.queue_soft: 5MiB is above queue_hard, 4MiB"},
+		{"bound of a realm", "[[limits.realm]]\nuri = \"a\"\nmax_rows = -1", "b.toml:3: limits.realm[0].max_rows: must not be negative"},
+		{"bounds of a realm", "[[limits.realm]]\nuri = \"a\"\n[[limits.realm]]\nuri = \"a\"", "b.toml:4: limits.realm[1].uri: a is already bounded by limits.realm[0]"},
+		{"bound of no realm", "[[limits.realm]]\nmax_rows = 1", "b.toml:1: limits.realm[0].uri: must not be empty"},
 		{"budget", "[limits]\nqueue_budget = \"7MiB\"", "b.toml:2: limits.queue_budget: 7MiB does not hold one full queue: queue_hard, 4MiB, and queue_reserve, 4MiB"},
 
 		{"no address", "[[listener]]\nservices = [\"admin\"]", `b.toml:1: listener[0].address: "" is no address: want "host:port" or "unix:/path"`},

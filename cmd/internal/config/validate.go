@@ -81,12 +81,35 @@ func (l *Limits) check(p *problems) {
 	notNegative(p, "limits.hibernate_after", l.HibernateAfter)
 	notNegative(p, "limits.memory", l.Memory)
 	notNegative(p, "limits.max_hellos_per_second_per_address", l.MaxHellosPerSecondPerAddress)
+	notNegative(p, "limits.max_rows_per_realm", l.MaxRowsPerRealm)
+	notNegative(p, "limits.max_bytes_per_realm", l.MaxBytesPerRealm)
+	notNegative(p, "limits.max_changes_per_second_per_realm", l.MaxChangesPerSecondPerRealm)
+	l.checkRealms(p)
 	if l.QueueSoft > l.QueueHard {
 		p.addf("limits.queue_soft", "%s is above queue_hard, %s", l.QueueSoft, l.QueueHard)
 	}
 	if l.QueueReserve > l.QueueBudget || l.QueueHard > l.QueueBudget-l.QueueReserve {
 		p.addf("limits.queue_budget", "%s does not hold one full queue: queue_hard, %s, and queue_reserve, %s",
 			l.QueueBudget, l.QueueHard, l.QueueReserve)
+	}
+}
+
+// checkRealms checks the bounds of single realms, which need not exist yet.
+func (l *Limits) checkRealms(p *problems) {
+	seen := map[string]int{}
+	for i := range l.Realms {
+		r, key := &l.Realms[i], element("limits.realm", i)
+		if r.MaxRows != nil {
+			notNegative(p, join(key, "max_rows"), *r.MaxRows)
+		}
+		if first, twice := seen[r.URI]; twice {
+			p.addf(join(key, "uri"), "%s is already bounded by %s", r.URI, element("limits.realm", first))
+		} else {
+			seen[r.URI] = i
+		}
+		if r.URI == "" {
+			p.addf(join(key, "uri"), "must not be empty")
+		}
 	}
 }
 

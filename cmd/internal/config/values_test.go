@@ -49,3 +49,28 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+// A realm has the bounds of all realms where it has none of its own.
+func TestLimitsOfRealms(t *testing.T) {
+	cfg, err := config.Parse([]byte(`
+[limits]
+max_rows_per_realm = 10
+[[limits.realm]]
+uri = "a"
+max_rows = 0
+[[limits.realm]]
+uri = "b"
+max_bytes = "1GiB"
+`), "bondy.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for uri, want := range map[string]struct {
+		rows  int
+		bytes config.Size
+	}{"a": {0, 512 * config.MiB}, "b": {10, 1024 * config.MiB}, "c": {10, 512 * config.MiB}} {
+		if rows, bytes := cfg.Limits.Realm(uri); rows != want.rows || bytes != want.bytes {
+			t.Errorf("%s: %d rows, %d bytes, want %+v", uri, rows, bytes, want)
+		}
+	}
+}

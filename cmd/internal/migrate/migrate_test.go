@@ -18,6 +18,7 @@ import (
 	"bondy/core/auth"
 	"bondy/core/directory"
 	"bondy/core/directory/directorytest"
+	"bondy/core/rbac"
 	"bondy/core/wamp"
 )
 
@@ -270,7 +271,7 @@ func TestMigrateAccess(t *testing.T) {
 func TestMigrateDropsGrantsToGroupsOfPrototype(t *testing.T) {
 	d, r := applied(t, `[{"uri": "a.p", "is_prototype": true, "groups": [{"name": "staff"}]},
 		{"uri": "a.b", "prototype_uri": "a.p", "grants": [{"roles": ["group/staff", "all"], "permissions": ["wamp.call"], "uri": "a.b"}]}]`)
-	if roles := slices.Collect(view(t, d, "a.b").Roles()); len(roles) != 1 || roles[0].Role.Name != "all" {
+	if roles := slices.Collect(view(t, d, "a.b").Roles(rbac.Role{})); len(roles) != 1 || roles[0].Role.Name != "all" {
 		t.Errorf("granted to %+v", roles)
 	}
 	if !noted(r, migrate.Dropped, "[1].grants[0].roles[0]", "is the prototype's") {

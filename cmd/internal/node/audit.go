@@ -12,6 +12,9 @@ import (
 // AuditQuery says which records of an audit log are wanted.
 type AuditQuery = files.Query
 
+// AuditChain is what was found in one of the two chains of an audit log.
+type AuditChain = files.Chain
+
 // AuditLog is the audit log of the node with that data directory, for reading.
 func AuditLog(dataDir string) files.Files { return files.NewFiles(auditDir(dataDir)) }
 

@@ -35,7 +35,7 @@ func (n *Node) bootstrap() error {
 		return fmt.Errorf("the administrator's secret: %w", err)
 	}
 	n.log.Info("the master realm was made", slog.String("realm", string(directory.Master)), slog.String("user", Administrator))
-	return n.directory.Update(directory.Actor{}, func(tx *directory.Tx) error {
+	n.born, err = n.directory.Apply(directory.Actor{}, func(tx *directory.Tx) error {
 		err := tx.CreateRealm(directory.Master, directory.Properties{
 			Description: "Administration of the node",
 			AuthMethods: []string{auth.MethodCryptosign, auth.MethodSCRAM, auth.MethodWAMPCRA, auth.MethodPassword, auth.MethodTicket},
@@ -54,6 +54,7 @@ func (n *Node) bootstrap() error {
 		}
 		return err
 	})
+	return err
 }
 
 // administration is what administrators may do: call and hear everything of the

@@ -20,7 +20,7 @@ func applied(t *testing.T, cfg *config.Config) *directory.Directory {
 		t.Fatal(err)
 	}
 	d := directorytest.Open(t, &directorytest.Log{})
-	if _, err := d.Merge(directory.Actor{}, docs); err != nil {
+	if _, _, err := d.Merge(directory.Actor{}, docs); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -53,8 +53,8 @@ func (c *listenerCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // limited is what came too fast: connections by the bound of their listener or
-// address, and what the router counts; and of how many addresses the rate was
-// forgotten.
+// address, what the router counts, and changes of realms; and of how many addresses
+// the rate was forgotten.
 func (n *Node) limited() (counts map[string]uint64, forgotten uint64) {
 	r := n.router.Stats()
 	counts, forgotten = map[string]uint64{"listener": 0, "address": 0}, r.Forgotten
@@ -67,6 +67,7 @@ func (n *Node) limited() (counts map[string]uint64, forgotten uint64) {
 	for scope := range peer.RateScope(peer.NumRateScopes) {
 		counts[scope.String()] = r.Counters.Limited[scope].Load()
 	}
+	counts["changes"] = n.pace.Refused()
 	return counts, forgotten
 }
 

@@ -10,9 +10,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +22,7 @@ import (
 	"bondy/cmd/internal/config"
 	"bondy/cmd/internal/pki"
 	"bondy/core"
+	changes "bondy/core/admin"
 	"bondy/core/audit"
 	"bondy/core/auth"
 	"bondy/core/directory"
@@ -74,11 +73,13 @@ type Node struct {
 	rows      *rows.Log
 	directory *directory.Directory
 	box       *seal.Box
-	dropped   []wamp.URI // realms whose keys the start dropped
+	dropped   []wamp.URI         // realms whose keys the start dropped
+	born      []directory.Change // what the first start made
 	book      *book.Book
 	tickets   *ticket.Authority
 	logins    *logins
 	limits    atomic.Pointer[config.Limits]
+	pace      *changes.Pace
 	life      context.Context //nolint:containedctx // ends with Run, for management calls that wait
 	end       context.CancelFunc
 	past      *store.DB // of history
@@ -146,12 +147,11 @@ func Check(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.Merge(directory.Actor{}, docs); err != nil {
+	if _, _, err := d.Merge(directory.Actor{}, docs); err != nil {
 		return err
 	}
 	n := newNode(*cfg, Options{Log: slog.New(slog.DiscardHandler)})
 	n.directory = d
-	n.limits.Store(&cfg.Limits)
 	if _, err = core.New(core.Config{Directory: d, Configure: n.configure, Log: n.opts.Log}); err != nil {
 		return err
 	}
@@ -198,11 +198,13 @@ func newNode(cfg config.Config, opts Options) *Node {
 		opts.Notify = func(string) {}
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Node{
+	n := &Node{
 		life: life, end: end, logins: newLogins(),
 		opts: opts, cfg: cfg, gate: auth.NewGate(0), guard: auth.NewGuard(), metrics: prometheus.NewRegistry(), reclaim: newReclaimer(),
-		log: opts.Log.With(slog.String("node", cfg.Node)),
+		log: opts.Log.With(slog.String("node", cfg.Node)), pace: changes.NewPace(cfg.Limits.MaxChangesPerSecondPerRealm),
 	}
+	n.limits.Store(&cfg.Limits)
+	return n
 }
 
 // try runs a step of building unless one before it failed.
@@ -234,15 +236,6 @@ func (n *Node) finish() (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) dataDir() {
-	n.try(func() error {
-		if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
-			return fmt.Errorf("data_dir: %w", err)
-		}
-		return nil
-	})
-}
-
 // openStore opens the node's rows, which no other node may have open.
 func (n *Node) openStore() {
 	n.try(func() (err error) {
@@ -262,7 +255,10 @@ func (n *Node) openStore() {
 		return n.openDirectory()
 	})
 	n.openAudit()
-	n.try(n.tellDropped)
+	n.try(func() error {
+		n.administered("bondy.node.bootstrap", n.born)
+		return n.tellDropped()
+	})
 }
 
 // openDirectory reads the realms and who is in them.
@@ -286,6 +282,7 @@ func (n *Node) openDirectory() (err error) {
 	if n.box, err = n.openBox(); err != nil {
 		return err
 	}
+	n.directory.Bound(n.quota)
 	n.directory.Observe(n.forget)
 	n.book = book.New(n.directory)
 	n.tickets = ticket.New(n.book, n.box, n.book)
@@ -300,7 +297,7 @@ func (n *Node) route() {
 		if _, err := n.merge(&n.cfg); err != nil {
 			return err
 		}
-		n.limits.Store(&n.cfg.Limits)
+		n.tellFull()
 		var err error
 		n.router, err = core.New(core.Config{
 			Directory: n.directory, Configure: n.configure, Procedures: n.procedures,
@@ -312,7 +309,7 @@ func (n *Node) route() {
 			err = n.history.Prune()
 		}
 		if err == nil {
-			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), admin.RateCollector(n.limited), newListenerCollector(n), newUplinkCollector(n),
+			n.metrics.MustRegister(admin.RouterCollector(n.router.Stats), admin.RateCollector(n.limited), newListenerCollector(n), newUplinkCollector(n), newQuotaCollector(n),
 				admin.GuardCollector(n.guard, n.gate))
 		}
 		return err
@@ -411,6 +408,7 @@ func (n *Node) apply(cfg config.Config) ([]string, error) {
 	}
 	limits := cfg.Limits
 	n.limits.Store(&limits)
+	n.tellFull()
 	if err := n.router.Refresh(); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ type (
 	CallError = admin.CallError
 )
 
+// MaxCall bounds a Call as it is sent, in bytes.
+const MaxCall = admin.MaxCall
+
 // call has a realm's own procedures answer the operator, whom the admin socket
 // let in and who may therefore call all of them.
 func (n *Node) call(_ context.Context, c Call) (Answer, error) {

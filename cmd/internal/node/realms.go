@@ -8,6 +8,7 @@ import (
 
 	"bondy/cmd/internal/config"
 	"bondy/core/admin"
+	"bondy/core/audit"
 	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/directory"
@@ -95,7 +96,7 @@ func (n *Node) storeCredential(realm wamp.URI) func(context.Context, auth.User, 
 // procedures adds the management procedures to those of a realm.
 func (n *Node) procedures(t *mgmt.Table, _ *realm.Realm) {
 	admin.Register(t, admin.Config{
-		Directory: n.directory, Realm: func(uri wamp.URI) (*realm.Realm, error) { return n.router.Realm(uri) }, Gate: n.gate, Guard: n.guard, Context: n.life,
+		Directory: n.directory, Realm: func(uri wamp.URI) (*realm.Realm, error) { return n.router.Realm(uri) }, Gate: n.gate, Guard: n.guard, Pace: n.pace, Context: n.life,
 		Audit: n.audit, Tickets: n.tickets, Book: n.book, Sealer: n.box,
 	})
 }
@@ -107,10 +108,11 @@ func (n *Node) merge(cfg *config.Config) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	differ, err := n.directory.Merge(directory.Actor{}, docs)
+	made, differ, err := n.directory.Merge(directory.Actor{}, docs)
 	if err != nil {
 		return nil, err
 	}
+	n.administered("bondy.node.configured", made)
 	if len(differ) > 0 {
 		text := strings.Join(differ, ", ")
 		notes = append(notes, `stored realms stay as they are (with manage = "file" they would follow the file): `+text)
@@ -118,6 +120,18 @@ func (n *Node) merge(cfg *config.Config) (notes []string, err error) {
 			slog.String("differences", text))
 	}
 	return notes, nil
+}
+
+// administered records changes that no call made.
+func (n *Node) administered(action string, made []directory.Change) {
+	if len(made) == 0 {
+		return
+	}
+	e := audit.Event{Kind: audit.Administration, Outcome: audit.OK, Action: action, Object: "node " + n.cfg.Node, Agent: "bondy-" + n.opts.Version}
+	for _, c := range made {
+		e.Changes = append(e.Changes, string(c.Realm)+": "+admin.Describe(c))
+	}
+	audit.Emit(n.audit, e)
 }
 
 func queue(l *config.Limits, slow config.SlowConsumer) peer.Limits {

@@ -24,6 +24,7 @@ func restartNeeded(old, cfg *config.Config) []string {
 		"limits.hello_timeout":   old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
 		"limits.queue_budget":    old.Limits.QueueBudget == cfg.Limits.QueueBudget,
 
+		"limits.max_changes_per_second_per_realm":  old.Limits.MaxChangesPerSecondPerRealm == cfg.Limits.MaxChangesPerSecondPerRealm,
 		"limits.max_hellos_per_second_per_address": old.Limits.MaxHellosPerSecondPerAddress == cfg.Limits.MaxHellosPerSecondPerAddress,
 	} {
 		if !same {

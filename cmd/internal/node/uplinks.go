@@ -79,7 +79,7 @@ func (n *Node) uplinkListener(ctx context.Context) {
 		}
 		core := bridge.NewCore(n.shared())
 		link.Handler = coreHandler{core}
-		l, err := uplink.Listen(ctx, uplink.ListenerConfig{Config: link, Address: n.cfg.UplinkListener.Listen})
+		l, err := uplink.Listen(ctx, uplink.ListenerConfig{Config: link, Address: n.cfg.UplinkListener.Listen, Audit: n.audit})
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func identity(files *config.LinkTLS, own pki.Role, log *slog.Logger) (*pki.Trust
 func (n *Node) shared() *bridge.Shared {
 	counters, budget := n.router.Peers()
 	return &bridge.Shared{
-		Realm: n.router.Realm, Counters: counters, Budget: budget, Log: n.log,
+		Realm: n.router.Realm, Counters: counters, Budget: budget, Log: n.log, Audit: n.audit,
 		Queue: queue(&n.cfg.Limits, config.SlowDrop),
 	}
 }
@@ -193,7 +193,7 @@ func (h edgeHandler) Down(l *uplink.Link, _ error) { h.edge.Down(l) }
 type coreHandler struct{ core *bridge.Core }
 
 // Up implements uplink.Handler.
-func (h coreHandler) Up(l *uplink.Link) { h.core.Up(l, l.Peer().Name) }
+func (h coreHandler) Up(l *uplink.Link) { h.core.Up(l, l.Peer().Name, l.AddrPort()) }
 
 // Frame implements uplink.Handler.
 func (h coreHandler) Frame(l *uplink.Link, _ int, kind uint8, body []byte) {

@@ -16,14 +16,14 @@ type Revocations struct {
 	follower
 
 	ca, list string
-	revoked  atomic.Pointer[revocations]
+	revoked  atomic.Pointer[lists]
 }
 
 // LoadRevocations reads the list beside ca, a PEM file with the certificates of
 // the authorities that sign it. What happens when the files change goes to log.
 func LoadRevocations(ca string, log *slog.Logger) (*Revocations, error) {
 	r := &Revocations{ca: ca, list: filepath.Join(filepath.Dir(ca), listFile)}
-	r.revoked.Store(&revocations{})
+	r.revoked.Store(&lists{})
 	r.follower = follower{paths: []string{r.ca, r.list}, load: r.loadList, log: log}
 	if err := r.Reload(); err != nil {
 		return nil, err

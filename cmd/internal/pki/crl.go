@@ -15,49 +15,57 @@ import (
 // have no schedule: the newest one at hand is honored however old it is.
 const listLifetime = 10 * 365 * 24 * time.Hour
 
-// revocations are the serial numbers of the revoked certificates with the time
-// of revocation. Serial numbers are random, so that they need no issuer beside
-// them.
+// revocations are the serial numbers of the certificates that an authority has
+// revoked, with the time of revocation.
 type revocations map[string]time.Time
 
-// decodeRevocations reads revocation lists, each signed by one of authorities,
-// and the highest number among them.
-func decodeRevocations(data []byte, authorities []*x509.Certificate) (revocations, *big.Int, error) {
-	blocks, err := decode(typeCRL, data)
-	if err != nil {
-		return nil, nil, err
+// lists are the revocations of several authorities.
+type lists map[*x509.Certificate]revocations
+
+// decodeRevocations reads revocation lists, each signed by one of authorities, and
+// the highest number among them. They are PEM blocks, or a single one in DER.
+func decodeRevocations(data []byte, authorities []*x509.Certificate) (lists, *big.Int, error) {
+	blocks := [][]byte{data}
+	if _, err := x509.ParseRevocationList(data); err != nil {
+		if blocks, err = decode(typeCRL, data); err != nil {
+			return nil, nil, err
+		}
 	}
-	revoked, number := revocations{}, new(big.Int)
+	all, number := lists{}, new(big.Int)
 	for _, der := range blocks {
 		list, err := x509.ParseRevocationList(der)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := checkList(list, authorities); err != nil {
+		signer, err := checkList(list, authorities)
+		if err != nil {
 			return nil, nil, err
 		}
+		if all[signer] == nil {
+			all[signer] = revocations{}
+		}
 		for _, e := range list.RevokedCertificateEntries {
-			revoked[e.SerialNumber.Text(16)] = e.RevocationTime
+			all[signer][e.SerialNumber.Text(16)] = e.RevocationTime
 		}
 		if list.Number != nil && list.Number.Cmp(number) > 0 {
 			number = list.Number
 		}
 	}
-	return revoked, number, nil
+	return all, number, nil
 }
 
-// checkList refuses a list that none of authorities signed, and one that does
-// not mean what it seems to (RFC 5280 section 5.2: unknown critical
-// extensions).
-func checkList(list *x509.RevocationList, authorities []*x509.Certificate) error {
-	err := errors.New("there is no authority")
-	for _, a := range authorities {
-		if err = list.CheckSignatureFrom(a); err == nil {
+// checkList returns which of authorities signed a list. It refuses one that none of
+// them did, and one that does not mean what it seems to (RFC 5280 section 5.2:
+// unknown critical extensions).
+func checkList(list *x509.RevocationList, authorities []*x509.Certificate) (signer *x509.Certificate, err error) {
+	err = errors.New("there is no authority")
+	for _, signer = range authorities {
+		if err = list.CheckSignatureFrom(signer); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the revocation list is not signed by a trusted authority: %w", err)
+		return nil, fmt.Errorf("the revocation list is not signed by a trusted authority: %w", err)
 	}
 	extensions := list.Extensions
 	for _, e := range list.RevokedCertificateEntries {
@@ -65,10 +73,10 @@ func checkList(list *x509.RevocationList, authorities []*x509.Certificate) error
 	}
 	for _, e := range extensions {
 		if e.Critical {
-			return fmt.Errorf("the revocation list has the unknown critical extension %v", e.Id)
+			return nil, fmt.Errorf("the revocation list has the unknown critical extension %v", e.Id)
 		}
 	}
-	return nil
+	return signer, nil
 }
 
 // readRevocations reads the list at path. Without a file nothing is revoked.
@@ -80,19 +88,19 @@ func readRevocations(path string, authority *x509.Certificate) (revocations, *bi
 	if err != nil {
 		return nil, nil, err
 	}
-	revoked, number, err := decodeRevocations(data, []*x509.Certificate{authority})
+	all, number, err := decodeRevocations(data, []*x509.Certificate{authority})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return revoked, number, nil
+	return all[authority], number, nil
 }
 
-// renewed reads the list at path again. A file that was there once and is gone is
+// renewed reads the lists at path again. A file that was there once and is gone is
 // an error, lest a revoked certificate comes back.
-func (r *revocations) renewed(path string, authorities func() ([]*x509.Certificate, error)) (*revocations, error) {
+func (l *lists) renewed(path string, authorities func() ([]*x509.Certificate, error)) (*lists, error) {
 	data, err := readFile(path, maxList)
-	if r != nil && len(*r) == 0 && errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+	if l != nil && len(*l) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return l, nil
 	}
 	if err != nil {
 		return nil, err
@@ -101,18 +109,23 @@ func (r *revocations) renewed(path string, authorities func() ([]*x509.Certifica
 	if err != nil {
 		return nil, err
 	}
-	revoked, _, err := decodeRevocations(data, signers)
+	all, _, err := decodeRevocations(data, signers)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &revoked, nil
+	return &all, nil
 }
 
-// check refuses a chain of which any certificate is revoked.
-func (r *revocations) check(chain []*x509.Certificate) error {
+// check refuses a chain of which any certificate is revoked by the authority that
+// signed it.
+func (l *lists) check(chain []*x509.Certificate) error {
 	for _, c := range chain {
 		serial := c.SerialNumber.Text(16)
-		if at, ok := (*r)[serial]; ok {
+		for authority, revoked := range *l {
+			at, listed := revoked[serial]
+			if !listed || c.CheckSignatureFrom(authority) != nil {
+				continue
+			}
 			return fmt.Errorf("%w: %s, serial number %s, on %s", ErrRevoked, chain[0].Subject.CommonName, serial, at.Format(time.RFC3339))
 		}
 	}

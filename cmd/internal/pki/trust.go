@@ -33,7 +33,7 @@ type Trust struct {
 	cfg         TrustConfig
 	authorities []*x509.Certificate
 	roots       *x509.CertPool
-	revoked     atomic.Pointer[revocations]
+	revoked     atomic.Pointer[lists]
 }
 
 // LoadTrust reads the files.
@@ -56,7 +56,7 @@ func LoadTrust(cfg TrustConfig) (*Trust, error) {
 		t.cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.CRL == "" {
-		t.revoked.Store(&revocations{})
+		t.revoked.Store(&lists{})
 	}
 	t.follower = follower{paths: []string{t.cfg.CRL}, load: t.loadRevocations, log: t.cfg.Log}
 	if err := t.Reload(); err != nil {

@@ -205,6 +205,50 @@ func TestSeveralAuthorities(t *testing.T) {
 	}
 }
 
+// A list revokes what its own authority signed, and nothing of another one that has
+// the same name and used the same serial number. It may be in DER.
+func TestSerialNumbersAreTheAuthoritys(t *testing.T) {
+	a, dirA := authority(t)
+	b, dirB := authority(t)
+	issue(t, a, pki.Request{Name: "a"})
+	issue(t, b, pki.Request{Name: "b"})
+	both := t.TempDir()
+	ca, crl := filepath.Join(both, "ca.crt"), filepath.Join(both, "revoked.crl")
+	write(t, ca, append(read(t, filepath.Join(dirA, "ca.crt")), read(t, filepath.Join(dirB, "ca.crt"))...))
+	signed, foreign := chain(t, dirA, "a"), chain(t, dirB, "b")
+	if _, err := b.Revoke("elsewhere", signed[0].SerialNumber.Text(16)); err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, revoked bool) {
+		t.Helper()
+		r, err := pki.LoadRevocations(ca, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Check(signed); errors.Is(err, pki.ErrRevoked) != revoked {
+			t.Errorf("%s: %v, want revoked %v", what, err, revoked)
+		}
+		if err := r.Check(foreign); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := trust(t, both).Verify(signed, pki.RoleNode, time.Now()); errors.Is(err, pki.ErrRevoked) != revoked {
+			t.Errorf("%s: %v, want revoked %v", what, err, revoked)
+		}
+	}
+	listB := read(t, filepath.Join(dirB, "revoked.crl"))
+	write(t, crl, listB)
+	check("of another authority", false)
+	if _, err := a.Revoke("a", ""); err != nil {
+		t.Fatal(err)
+	}
+	listA := read(t, filepath.Join(dirA, "revoked.crl"))
+	write(t, crl, append(listB, listA...))
+	check("of both", true)
+	block, _ := pem.Decode(listA)
+	write(t, crl, block.Bytes)
+	check("in DER", true)
+}
+
 func TestTrustFailsClosedAtStart(t *testing.T) {
 	_, dir := authority(t)
 	ca := filepath.Join(dir, "ca.crt")

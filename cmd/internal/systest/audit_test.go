@@ -15,10 +15,6 @@ const auditedConfig = `
 data_dir = "data"
 log = { format = "json" }
 
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-
 [[realm]]
 uri = "realm1"
 authmethods = ["ticket"]
@@ -32,8 +28,9 @@ password = "open-sesame"
 // administration: the log verifies before and after the next start mends it, and
 // still has the head that was noted earlier.
 func TestAuditLogOfKilledNode(t *testing.T) {
+	kills(t)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "bondy.toml"), []byte(auditedConfig), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bondy.toml"), []byte(auditedConfig+listener("rawsocket")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	command := func(ctx context.Context, args ...string) *exec.Cmd {

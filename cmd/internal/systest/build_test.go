@@ -1,10 +1,14 @@
 package systest_test
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -18,8 +22,14 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	var err error
-	if binDir, err = os.MkdirTemp("", "bondy"); err == nil {
+	err := errors.Join(
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))), // most of what runs in parallel waits
+		os.Setenv("GORACE", raceOptions),
+	)
+	if err == nil {
+		binDir, err = os.MkdirTemp("", "bondy")
+	}
+	if err == nil {
 		defer func() { _ = os.RemoveAll(binDir) }()
 		err = provide(os.Getenv("BONDY_BIN"))
 	}
@@ -28,6 +38,19 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// raceOptions are those of the race detector in the processes that tests start: a
+// race ends them, which their tests notice, and an end takes no second.
+const raceOptions = "halt_on_error=1 atexit_sleep_ms=0"
+
+// kills marks a test whose nodes are killed.
+func kills(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("what is killed tells of no race: make test runs this")
+	}
+	t.Parallel()
 }
 
 // provide puts the given binary into binDir, or else builds one.

@@ -17,6 +17,7 @@ import (
 // TestExampleEdgeCore runs examples/edge-core as its README says, on free
 // ports.
 func TestExampleEdgeCore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(repository("examples", "edge-core"))); err != nil {
 		t.Fatal(err)

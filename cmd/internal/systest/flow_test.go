@@ -261,13 +261,7 @@ func (w *wire) churn(topic wamp.URI, n int) error {
 // TestRetainedIsCounted retains more than the realm may: what did not fit is
 // counted beside what did.
 func TestRetainedIsCounted(t *testing.T) {
-	r := startTOML(t, `
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
+	r := startTOML(t, listener("rawsocket")+listener("admin")+`
 [[realm]]
 uri = "realm1"
 security_enabled = false

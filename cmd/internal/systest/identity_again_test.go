@@ -15,6 +15,7 @@ import (
 // users, rights, tickets, keys, retained events and event history of the former
 // are gone, also after a restart.
 func TestRealmMadeAgainIsEmpty(t *testing.T) {
+	t.Parallel()
 	d := newDomain(t, "")
 	// What was granted to anonymous stays in both, so that the tests can look.
 	granted := []any{

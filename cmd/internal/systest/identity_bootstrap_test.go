@@ -27,13 +27,7 @@ func newBox(t *testing.T) *box {
 	b.write("bondy.toml", `
 data_dir = "data"
 log = { format = "json", level = "debug" }
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-`)
+`+listener("rawsocket")+listener("admin"))
 	return b
 }
 
@@ -59,7 +53,6 @@ func (b *box) read(name ...string) string {
 func (b *box) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(b.t.Context()), bondy(), args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
@@ -101,6 +94,7 @@ func (b *box) secret(name ...string) string {
 // TestFirstStart starts a node and looks where its administrator's password went,
 // and what it is good for.
 func TestFirstStart(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	n := b.serve("--admin-secret-file", "first")
 	secret := b.secret("first")
@@ -131,6 +125,11 @@ func TestFirstStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := n.stdout.String() + n.stderr.String()
+	other := newBox(t)
+	other.serve("--admin-secret-file", "first")
+	if other.secret("first") == secret {
+		t.Error("the password is the same everywhere")
+	}
 
 	again := b.serve("--admin-secret-file", "second")
 	d = b.domain(again)
@@ -159,6 +158,7 @@ func TestFirstStart(t *testing.T) {
 
 // TestFirstStartWithoutTerminal wants the password in the data directory.
 func TestFirstStartWithoutTerminal(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	n := b.serve()
 	secret := b.secret("data", "admin-secret")
@@ -172,6 +172,7 @@ func TestFirstStartWithoutTerminal(t *testing.T) {
 // TestFirstStartKeepsSecretFile starts a node that is to write the password over a
 // file: it says so and leaves the file alone, and starts once it is gone.
 func TestFirstStartKeepsSecretFile(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	b.write("mine", "something of mine\n")
 	out, err := b.command("serve", "--config", "bondy.toml", "--admin-secret-file", "mine").CombinedOutput()

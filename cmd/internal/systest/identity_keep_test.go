@@ -157,6 +157,12 @@ func TestNoSecretOnDisk(t *testing.T) {
 		private := signingKey(t, box, row)
 		secrets[name], secrets[name+" in base64"] = string(private), base64.StdEncoding.EncodeToString(private)
 		secrets[name+" in base64url"], secrets[name+" in hex"] = base64.RawURLEncoding.EncodeToString(private), hex.EncodeToString(private)
+		for skip := 1; skip < 3; skip++ { // as it looks in base64 where something stands before it
+			part := private[skip:]
+			part = part[:len(part)/3*3]
+			secrets[fmt.Sprint(name, " in base64 behind ", 3-skip)] = base64.StdEncoding.EncodeToString(part)
+			secrets[fmt.Sprint(name, " in base64url behind ", 3-skip)] = base64.RawURLEncoding.EncodeToString(part)
+		}
 	}
 	if len(secrets) < 12 {
 		t.Errorf("looking for %d secrets only", len(secrets))

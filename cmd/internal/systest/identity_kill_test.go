@@ -143,11 +143,9 @@ func same(a, b dict) bool {
 // was not is there whole or not at all, the audit log verifies, and the node key
 // still opens what was sealed with it.
 func TestKilledDuringChanges(t *testing.T) {
+	kills(t)
 	b := newBox(t)
 	changes := scaled(1000)
-	if raceDetector {
-		changes = 200
-	}
 	clerks := make([]*clerk, 4)
 	for i := range clerks {
 		clerks[i] = &clerk{name: fmt.Sprintf("c%d", i), users: map[string]dict{}}
@@ -234,6 +232,7 @@ func TestKilledDuringChanges(t *testing.T) {
 // TestKilledFirstStart kills first starts at many moments: the node starts later,
 // and has an administrator.
 func TestKilledFirstStart(t *testing.T) {
+	kills(t)
 	for i := range scaled(20) {
 		b := newBox(t)
 		p, err := start(b.command("serve", "--config", "bondy.toml"))

@@ -29,7 +29,7 @@ func TestNodeKeyLost(t *testing.T) {
 	d.stop()
 
 	path := filepath.Join(d.dir, "bondy-data", seal.FileName)
-	cfg, err := config.Parse([]byte(domainConfig+realms), filepath.Join(d.dir, "bondy.toml"))
+	cfg, err := config.Parse([]byte(domainConfig(realms)), filepath.Join(d.dir, "bondy.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestNodeKeyLost(t *testing.T) {
 
 	restart := func() {
 		t.Helper()
-		d.rig = startWith(t, d.dir, domainConfig+realms, composition.Options{NewNodeKey: true})
+		d.rig = startWith(t, d.dir, domainConfig(realms), composition.Options{NewNodeKey: true})
 	}
 	if err := os.WriteFile(path, key, 0o600); err != nil {
 		t.Fatal(err)

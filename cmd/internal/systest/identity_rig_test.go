@@ -34,16 +34,10 @@ type domain struct {
 	admin  *client.Session
 }
 
-const domainConfig = `
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-[limits]
-shutdown_grace = "1s"
-`
+// domainConfig is a node with these realms.
+func domainConfig(realms string) string {
+	return listener("rawsocket") + listener("admin") + "[limits]\nshutdown_grace = \"1s\"\n" + realms
+}
 
 // newDomain runs a node with these realms beside the master realm.
 func newDomain(t *testing.T, realms string) *domain {
@@ -56,7 +50,7 @@ func newDomain(t *testing.T, realms string) *domain {
 // start runs the node, perhaps once more.
 func (d *domain) start(realms string) {
 	d.t.Helper()
-	d.rig = startIn(d.t, d.dir, domainConfig+realms, func(_, secret string) error {
+	d.rig = startIn(d.t, d.dir, domainConfig(realms), func(_, secret string) error {
 		d.secret = secret
 		return nil
 	})

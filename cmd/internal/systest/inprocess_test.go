@@ -26,7 +26,7 @@ import (
 )
 
 // patience bounds every wait of a test for the node.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // rig is a node in this process with its bound addresses.
 type rig struct {
@@ -35,26 +35,12 @@ type rig struct {
 	stop            func() // stops the node and waits for it; may be repeated
 }
 
-// startRig runs a node with a listener of each kind. limits and listener are
-// lines for the [limits] section and for the two listeners of clients.
-func startRig(t *testing.T, limits, listener string) *rig {
+// startRig runs a node with a listener of each kind. limits and more are lines
+// for the [limits] section and for the two listeners of clients.
+func startRig(t *testing.T, limits, more string) *rig {
 	t.Helper()
-	return startTOML(t, fmt.Sprintf(`
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-ping_interval = "0s"
-%[2]s
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-%[2]s
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-[limits]
-%[1]s
-`, limits, listener))
+	return startTOML(t, listener("websocket", `ping_interval = "0s"`, more)+listener("rawsocket", more)+listener("admin")+
+		"[limits]\n"+limits)
 }
 
 // startTOML runs a node; the addresses of the rig are those of its last

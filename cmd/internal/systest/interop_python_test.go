@@ -14,6 +14,7 @@ import (
 // TestPythonLogins has Autobahn|Python, whose wamp-scram is that of Crossbar.io, log
 // in by every method that it has.
 func TestPythonLogins(t *testing.T) {
+	t.Parallel()
 	python, scripts := pythonWithPackages(t)
 	n, _ := serveInterop(t)
 	cmd := exec.CommandContext(t.Context(), python, filepath.Join(scripts, "logins.py"),

@@ -18,14 +18,6 @@ const interopConfig = `
 data_dir = "data"
 log = { format = "json" }
 
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket", "longpoll"]
-
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-
 [[realm]]
 uri = "realm1"
 authmethods = ["anonymous", "cryptosign", "ticket", "wampcra", "wamp-scram"]
@@ -91,12 +83,14 @@ func (v verdict) report(t *testing.T) {
 // TestInterop runs the clients from npm against the router: each library and
 // serializer with each.
 func TestInterop(t *testing.T) {
+	t.Parallel()
 	n, file := serveInterop(t)
 	runChecks(t, n, npmScript(t, "interop.mjs", "--url", n.urls["websocket"], "--tcp", n.urls["rawsocket"], "--bondy", bondy(), "--config", file))
 }
 
 // TestLongPoll runs autobahn-js over long-poll.
 func TestLongPoll(t *testing.T) {
+	t.Parallel()
 	n, _ := serveInterop(t)
 	runChecks(t, n, npmScript(t, "longpoll.mjs", "--longpoll", n.urls["longpoll"], "--url", n.urls["websocket"]))
 }
@@ -158,7 +152,7 @@ func serveInterop(t *testing.T) (n *served, file string) {
 	t.Helper()
 	dir := t.TempDir()
 	file = filepath.Join(dir, "bondy.toml")
-	if err := os.WriteFile(file, []byte(interopConfig), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(interopConfig+listener("websocket,longpoll")+listener("rawsocket")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n, err := serveNode(exec.Command(bondy(), "serve", "--config", file))

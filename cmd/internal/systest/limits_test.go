@@ -15,13 +15,9 @@ import (
 
 // TestControlFloodTLS sends PINGs without end over TLS and reads no PONG.
 func TestControlFloodTLS(t *testing.T) {
+	t.Parallel()
 	cert, key, pool := certificate(t)
-	r := startTOML(t, fmt.Sprintf(`
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-tls = { cert = %q, key = %q }
-`, cert, key))
+	r := startTOML(t, listener("rawsocket", fmt.Sprintf("tls = { cert = %q, key = %q }", cert, key)))
 	c, err := dial(r.raw)
 	if err != nil {
 		t.Fatal(err)
@@ -80,16 +76,9 @@ func TestLimitsBeforeWelcome(t *testing.T) {
 // TestLimitsOfRequests announces a request's body and never sends it, and asks
 // without reading the answers.
 func TestLimitsOfRequests(t *testing.T) {
-	r := startTOML(t, `
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-handshake_timeout = "500ms"
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-handshake_timeout = "500ms"
-`)
+	t.Parallel()
+	const soon = `handshake_timeout = "500ms"`
+	r := startTOML(t, listener("websocket", soon)+listener("admin", soon))
 	for _, head := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
 		c, err := dial(r.web)
 		if err != nil {

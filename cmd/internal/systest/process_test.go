@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	awaitLimit = 20 * time.Second // for what takes milliseconds on an idle machine
-	stopLimit  = 20 * time.Second
+	awaitLimit = time.Minute // for what takes milliseconds on an idle machine
+	stopLimit  = time.Minute
 )
 
 // process is a program that runs beside the test.

@@ -16,6 +16,7 @@ import (
 // one folder, and compares what it shows as their output. A command that is new
 // there needs its line in readmeSteps.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(repository("README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +47,7 @@ func TestReadme(t *testing.T) {
 
 // TestUplinksPageLoads wants the configurations of docs/uplinks.md to be good.
 func TestUplinksPageLoads(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(repository("docs", "uplinks.md"))
 	if err != nil {
 		t.Fatal(err)

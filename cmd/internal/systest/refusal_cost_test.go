@@ -56,7 +56,7 @@ func TestCostOfRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	text := "data_dir = \"data\"\nlog = { format = \"json\" }\n\n[[listener]]\naddress = \"127.0.0.1:0\"\nservices = [\"rawsocket\"]\n" +
+	text := "data_dir = \"data\"\nlog = { format = \"json\" }\n" + listener("rawsocket") +
 		refusedRealm("pbkdf2", `password = "of-the-test"`) + refusedRealm("argon2id13", fmt.Sprintf("password_hash = %q", strings.ReplaceAll(string(hash), "$", "$$")))
 	if err := os.WriteFile(filepath.Join(dir, "bondy.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -36,18 +36,7 @@ func resumable(t *testing.T, secure bool) (*rig, func(transportKind) (*wire, err
 		files = fmt.Sprintf("tls = { cert = %q, key = %q }", cert, key)
 		trust.RootCAs, trust.ServerName = pool, "localhost"
 	}
-	r := startTOML(t, fmt.Sprintf(`
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-%[1]s
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-%[1]s
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
+	r := startTOML(t, listener("websocket", files)+listener("rawsocket", files)+listener("admin")+`
 [limits]
 queue_soft = "64MiB"
 queue_hard = "64MiB"
@@ -60,7 +49,7 @@ roles = ["all"]
 permissions = ["wamp.call", "wamp.register", "wamp.subscribe", "wamp.publish"]
 uri = ""
 match = "prefix"
-`, files))
+`)
 	return r, func(k transportKind) (*wire, error) {
 		addr := r.raw
 		if k.web {

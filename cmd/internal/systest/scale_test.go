@@ -33,7 +33,8 @@ func cpu(t *testing.T) time.Duration {
 // linear runs work with n and with 2n: n must take less than budget of
 // processor time, and twice as many at most 2.3 times as long. The collector
 // works less often meanwhile: its idle workers count as processor time, and most
-// of the garbage is the test's. A noisy machine gets five tries.
+// of the garbage is the test's. A noisy machine gets five tries, of which the best
+// count: what is not linear never is.
 func linear(t *testing.T, n int, budget time.Duration, work func(t *testing.T, n int)) {
 	t.Helper()
 	if testing.Short() {
@@ -48,17 +49,18 @@ func linear(t *testing.T, n int, budget time.Duration, work func(t *testing.T, n
 		return cpu(t) - start
 	}
 	measure(n / 10) // fills the pools
-	const never = time.Hour
-	once, twice := never, never
+	const most = 2.3
+	best, ratio := 2*budget, 2*most
 	for range 5 {
-		once, twice = min(once, measure(n)), min(twice, measure(2*n))
+		once, twice := measure(n), measure(2*n)
 		t.Logf("%d: %v, %d: %v, %.2f times", n, once, 2*n, twice, twice.Seconds()/once.Seconds())
-		if raceDetector || once < budget && twice.Seconds() <= 2.3*once.Seconds() {
+		best, ratio = min(best, once), min(ratio, twice.Seconds()/once.Seconds())
+		if raceDetector || best < budget && ratio <= most {
 			return
 		}
 	}
-	t.Errorf("%d took %v of processor time, the budget is %v; twice as many took %.2f times as long, at most 2.3 are linear",
-		n, once, budget, twice.Seconds()/once.Seconds())
+	t.Errorf("%d took %v of processor time, the budget is %v; twice as many took %.2f times as long, at most %.1f are linear",
+		n, best, budget, ratio, most)
 }
 
 // member is a session in memory.
@@ -232,15 +234,6 @@ func TestCallFlood(t *testing.T) {
 }
 
 const slowConsumers = `
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
 [limits]
 queue_soft = "256KiB"
 queue_hard = "512KiB"
@@ -255,7 +248,7 @@ slow_consumer = %q
 func TestDeafSubscriber(t *testing.T) {
 	for _, policy := range []string{"drop", "close"} {
 		t.Run(policy, func(t *testing.T) {
-			r := startTOML(t, fmt.Sprintf(slowConsumers, policy))
+			r := startTOML(t, listener("websocket")+listener("rawsocket")+listener("admin")+fmt.Sprintf(slowConsumers, policy))
 			for _, k := range kinds() {
 				w := r.mustJoin(t, k)
 				if err := errors.Join(w.send(&wamp.Subscribe{Request: w.next(), Topic: "flood"}), second(expect[*wamp.Subscribed](w))); err != nil {

@@ -40,6 +40,13 @@ func serveNode(cmd *exec.Cmd) (*served, error) {
 	return n, nil
 }
 
+// listener is the table of a listener on a free port of loopback, with its
+// services, which commas part, and more lines.
+func listener(services string, lines ...string) string {
+	services = strings.ReplaceAll(services, ",", `", "`)
+	return "\n[[listener]]\naddress = \"127.0.0.1:0\"\nservices = [\"" + services + "\"]\n" + strings.Join(append(lines, ""), "\n")
+}
+
 func serviceURL(service, address string) string {
 	switch service {
 	case "websocket":

@@ -202,12 +202,14 @@ func (r *rig) churn(k transportKind, rnd *mathrand.Rand) error {
 // TestControlFlood sends PINGs without end and does not read the PONGs: the
 // connection is closed.
 func TestControlFlood(t *testing.T) {
-	r := startRig(t, "", "")
+	t.Parallel()
 	for name, ping := range map[string][]byte{
 		"websocket": webFrame(0x89, make([]byte, 125)),
 		"rawsocket": append([]byte{1, 0, 1, 0}, make([]byte, 256)...),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startRig(t, "", "")
 			k := transportKind{name == "websocket", wamp.JSON}
 			w := r.mustJoin(t, k)
 			w.shrink()
@@ -296,16 +298,7 @@ func TestOrigins(t *testing.T) {
 // TestProxyHeader plays with the PROXY protocol from addresses that are listed
 // and such that are not.
 func TestProxyHeader(t *testing.T) {
-	const toml = `
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-proxy_protocol = [%q]
-handshake_timeout = "500ms"
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-`
+	t.Parallel()
 	const shake = "\x7f\xf1\x00\x00"
 	for _, x := range []struct {
 		name, listed, input string
@@ -323,7 +316,7 @@ services = ["admin"]
 		{"listed, twice", "127.0.0.0/8", strings.Repeat("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", 2) + shake, false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			r := startTOML(t, fmt.Sprintf(toml, x.listed))
+			r := startTOML(t, listener("rawsocket", fmt.Sprintf("proxy_protocol = [%q]", x.listed), `handshake_timeout = "500ms"`))
 			c, err := dial(r.raw)
 			if err != nil {
 				t.Fatal(err)
@@ -341,22 +334,10 @@ services = ["admin"]
 
 // TestTLSGarbage sends what is no TLS to listeners with TLS.
 func TestTLSGarbage(t *testing.T) {
+	t.Parallel()
 	cert, key, pool := certificate(t)
-	r := startTOML(t, fmt.Sprintf(`
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-tls = { cert = %[1]q, key = %[2]q }
-handshake_timeout = "500ms"
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-tls = { cert = %[1]q, key = %[2]q }
-handshake_timeout = "500ms"
-[[listener]]
-address = "127.0.0.1:0"
-services = ["admin"]
-`, cert, key))
+	secure := fmt.Sprintf("tls = { cert = %q, key = %q }\nhandshake_timeout = \"500ms\"", cert, key)
+	r := startTOML(t, listener("websocket", secure)+listener("rawsocket", secure)+listener("admin"))
 	for _, addr := range []string{r.web, r.raw} {
 		for _, garbage := range []string{"", "\x7f\xf1\x00\x00", "GET /ws HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff", "\x16\x03\x01\x40\x00" + strings.Repeat("x", 1<<14)} {
 			var clients sync.WaitGroup

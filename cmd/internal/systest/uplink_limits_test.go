@@ -11,6 +11,7 @@ import (
 
 // TestMostRules bridges a realm by as many rules as it may have.
 func TestMostRules(t *testing.T) {
+	t.Parallel()
 	const most = 1000 // of each kind
 	a, core, _ := guarded(t)
 	a.pki("issue", "thief", "--role", "edge")
@@ -30,6 +31,7 @@ func TestMostRules(t *testing.T) {
 // TestMuchInterest joins an edge to a core that has more to say of its
 // interest than may wait to be sent at once.
 func TestMuchInterest(t *testing.T) {
+	t.Parallel()
 	const topics = 5000 // of 200 bytes
 	a := newAuthority(t)
 	a.pki("issue", "core", "--address", "127.0.0.1")

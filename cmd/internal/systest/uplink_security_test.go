@@ -29,17 +29,22 @@ func guarded(t *testing.T) (a *authority, core, good *station) {
 	good = newEdge(t, a, here(), "good", core.arrivals(), everything)
 	good.start()
 	good.bridged("cloud")
+	for name, s := range map[string]*station{"good": core, "cloud": good} {
+		if out := bondyOutput(t, "uplink", "list", "--data", s.data()); !strings.Contains(string(out), name) {
+			t.Errorf("bondy uplink list does not show %s:\n%s", name, out)
+		}
+	}
 	return a, core, good
 }
 
 const (
-	mostHeld      = 5000 // topics, and procedures, of a session of guarded's core
+	mostHeld      = 1000 // topics, and procedures, of a session of guarded's core
 	guardedConfig = `
 [[realm]]
 uri = "realm2"
 [limits]
-max_subscriptions_per_session = 5000
-max_registrations_per_session = 5000
+max_subscriptions_per_session = 1000
+max_registrations_per_session = 1000
 max_pending_calls_per_session = 500
 `
 )
@@ -75,6 +80,7 @@ func alive(t *testing.T, core, edge *station) {
 // TestEdgeCertificateIsNoNodes has a core that holds the certificate of an
 // edge.
 func TestEdgeCertificateIsNoNodes(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	a.pki("issue", "core", "--role", "edge", "--address", "127.0.0.1")
 	a.pki("issue", "good", "--role", "edge")
@@ -164,6 +170,7 @@ func (mute) Down(*uplink.Link, error)               {}
 // TestStolenCertificate has an edge with a valid certificate that wants to be
 // more than its keys and grants say.
 func TestStolenCertificate(t *testing.T) {
+	t.Parallel()
 	a, core, good := guarded(t)
 	a.pki("issue", "thief", "--role", "edge")
 	config := edgeConfig(a, "thief", core.arrivals(), everything)
@@ -274,12 +281,17 @@ func beyondGrants(t *testing.T, core, edge *station) {
 	}
 }
 
+// revocationLimit is how soon a certificate that is good no more must end what it
+// opened: on an idle machine it is 6 s.
+const revocationLimit = 12 * time.Second
+
 // TestCertificatesEnd revokes a certificate and has another expire, both of
 // edges that are connected.
 func TestCertificatesEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("open links are checked every few seconds")
 	}
+	t.Parallel()
 	a, core, good := guarded(t)
 	a.pki("issue", "thief", "--role", "edge")
 	thief := newEdge(t, a, here(), "thief", core.arrivals(), everything)
@@ -291,8 +303,8 @@ func TestCertificatesEnd(t *testing.T) {
 		eventually(t, "end of the link of "+name, func() bool { return edge.uplinks()["cloud"].State != "up" })
 		after := time.Since(since).Round(10 * time.Millisecond)
 		t.Logf("the link of the edge whose certificate is %s ended after %v", why, after)
-		if after > 6500*time.Millisecond {
-			t.Errorf("the link of the edge whose certificate is %s ended after %v, want about 6 s at most", why, after)
+		if after > revocationLimit {
+			t.Errorf("the link of the edge whose certificate is %s ended after %v", why, after)
 		}
 		dials := edge.uplinks()["cloud"].Dials
 		eventually(t, "another dial", func() bool { return edge.uplinks()["cloud"].Dials > dials+1 })

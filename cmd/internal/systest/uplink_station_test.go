@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,6 @@ func bondyOutput(t *testing.T, command string, args ...string) []byte {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), bondy(), append([]string{command}, args...)...)
 	cmd.Stderr = &stderr
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // the race detector sleeps for a second
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("bondy %s %s: %v\n%s", command, strings.Join(args, " "), err, &stderr)
@@ -87,18 +87,13 @@ func newStation(t *testing.T, at place, config string) *station {
 	return s
 }
 
-// stationConfig is what all have in common.
-const stationConfig = `
-data_dir = "data"
-log = { format = "json" }
+// stationConfig is what all of that mode have in common.
+func stationConfig(mode string) string {
+	return fmt.Sprintf("mode = %q\ndata_dir = \"data\"\nlog = { format = \"json\" }\n", mode) + listener("rawsocket") + listener("websocket")
+}
 
-[[listener]]
-address = "127.0.0.1:0"
-services = ["rawsocket"]
-[[listener]]
-address = "127.0.0.1:0"
-services = ["websocket"]
-`
+// data is the node's data directory.
+func (s *station) data() string { return filepath.Join(s.folder, "data") }
 
 func (s *station) write(name, text string) {
 	s.t.Helper()
@@ -130,13 +125,21 @@ func (s *station) join() *client.Session {
 	return c
 }
 
-// uplinks is what the node shows of its uplinks, by name.
+// uplinks is what the node shows of its uplinks, by name, asked on its admin socket
+// as bondy uplink list does.
 func (s *station) uplinks() map[string]node.UplinkStatus {
 	s.t.Helper()
+	socket := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.data(), "admin.sock"))
+	}}
+	resp, err := (&http.Client{Timeout: patience, Transport: socket}).Get("http://node/uplinks")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
 	var list []node.UplinkStatus
-	out := bondyOutput(s.t, "uplink", "list", "--output", "json", "--data", filepath.Join(s.folder, "data"))
-	if err := json.Unmarshal(out, &list); err != nil {
-		s.t.Fatalf("%v: %s", err, out)
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		s.t.Fatal(err)
 	}
 	all := make(map[string]node.UplinkStatus, len(list))
 	for _, u := range list {
@@ -198,7 +201,7 @@ func coreConfig(a *authority, address, prefix string, edges ...string) string {
 	for _, e := range edges {
 		fmt.Fprintf(&users, "{ username = %q, authorized_keys = [%q], groups = [\"edges\"] },\n", e, seedOf(e).public())
 	}
-	return "mode = \"core\"" + stationConfig + fmt.Sprintf(`
+	return stationConfig("core") + fmt.Sprintf(`
 [uplink_listener]
 listen = %q
 tls = %s
@@ -223,7 +226,7 @@ match = "prefix"
 // edgeConfig is an edge that bridges realm1 by the rules to the core at that
 // address, with the certificate and the key of its name.
 func edgeConfig(a *authority, name, address, rules string) string {
-	return "mode = \"edge\"" + stationConfig + fmt.Sprintf(`
+	return stationConfig("edge") + fmt.Sprintf(`
 [[realm]]
 uri = "realm1"
 [[realm.grants]]

@@ -63,17 +63,36 @@ func New(d *directory.Directory) *Book {
 }
 
 // follow revokes the tickets of users who get other credentials or are disabled:
-// whoever had what was good until now may have drawn some.
+// whoever had what was good until now may have drawn some. Of users who are deleted
+// nothing stays: one of the same name is somebody else.
 func (b *Book) follow(tx *directory.Tx, changes []directory.Change) error {
 	for _, c := range changes {
-		if c.Kind != directory.KindUser || c.Verb != directory.Updated || !revokes(tx, &c) {
-			continue
+		var err error
+		switch {
+		case c.Kind != directory.KindUser:
+		case c.Verb == directory.Deleted:
+			err = b.erase(tx, c.Realm, c.Name)
+		case c.Verb == directory.Updated && revokes(tx, &c):
+			err = b.WithdrawAll(tx, c.Realm, c.Name, time.Now())
 		}
-		if err := b.WithdrawAll(tx, c.Realm, c.Name, time.Now()); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// erase deletes all that is kept of the tickets of a user.
+func (b *Book) erase(tx *directory.Tx, realm wamp.URI, name string) error {
+	if _, err := tx.View(realm); err != nil {
+		return nil //nolint:nilerr // the realm went with all that was in it
+	}
+	for _, r := range b.Of(realm, name) {
+		if err := tx.DeleteTicket(realm, r.ID); err != nil {
+			return err
+		}
+	}
+	return tx.DeleteTicket(realm, epochPrefix+name)
 }
 
 func revokes(tx *directory.Tx, c *directory.Change) bool {
@@ -254,6 +273,9 @@ func (b *Book) Put(r ticket.Record, most int) error {
 				return err
 			}
 		}
+		if err := tx.TicketRoom(r.AuthRealm); err != nil {
+			return err
+		}
 		return tx.PutTicket(r.AuthRealm, r.ID, value)
 	})
 }
@@ -318,9 +340,11 @@ func epochOf(v *directory.View, name string) time.Time {
 	return time.Time{}
 }
 
-// Revoke implements ticket.Records.
+// Revoke implements ticket.Records. It is told of as something that the ticket's user
+// did.
 func (b *Book) Revoke(realm wamp.URI, id string) (found bool, err error) {
-	err = b.dir.Update(directory.Actor{}, func(tx *directory.Tx) error {
+	r, _ := b.Get(realm, id)
+	err = b.dir.Update(directory.Actor{Realm: r.AuthRealm, AuthID: r.Name}, func(tx *directory.Tx) error {
 		found, err = Withdraw(tx, realm, id)
 		return err
 	})

@@ -160,3 +160,22 @@ func TestBookFollowsTheDirectory(t *testing.T) {
 		t.Errorf("purged %d, %v", n, err)
 	}
 }
+
+// Of the tickets of a user who is deleted nothing stays, not even when they were
+// revoked: otherwise adding and deleting users would fill the store.
+func TestBookErasesTheDeleted(t *testing.T) {
+	_, d, b := realms(t)
+	a := ticket.New(b, plain{}, b)
+	rotate(t, d)
+	issue(t, a, d)
+	if err := b.RevokeAll("r1", "joe", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.View("r1"); err != nil || v.Usage().Tickets != 1 { // the moment
+		t.Fatalf("%+v, %v", v.Usage(), err)
+	}
+	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.DeleteUser("r1", "joe", false) })
+	if v, err := d.View("r1"); err != nil || v.Usage().Tickets != 0 {
+		t.Errorf("%+v, %v", v.Usage(), err)
+	}
+}

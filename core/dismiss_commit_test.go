@@ -1,0 +1,93 @@
+package core_test
+
+import (
+	"crypto/ed25519"
+	"log/slog"
+	"testing"
+
+	"bondy/core"
+	"bondy/core/auth"
+	"bondy/core/directory"
+	"bondy/core/directory/directorytest"
+	"bondy/core/meta"
+	"bondy/core/peer"
+	"bondy/core/wamp"
+)
+
+// farewell is the connection of a session, which keeps why that was ended.
+type farewell struct {
+	away
+
+	reasons []wamp.URI
+}
+
+func (f *farewell) Kill(reason wamp.URI, _ string) bool {
+	f.reasons = append(f.reasons, reason)
+	return true
+}
+
+// One commit that says different things about many users ends the sessions of each
+// for its own reason, also in the realms that have their credentials there; and
+// whoever made it keeps the session, unless its user is gone.
+func TestCommitEndsSessionsForTheirReasons(t *testing.T) {
+	d := directorytest.Open(t, new(directorytest.Log))
+	r, err := core.New(core.Config{Directory: d, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	users := []string{"deleted", "disabled", "keyless", "actor", "leaver", "untouched"}
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		must(t, tx.CreateRealm("sso", directory.Properties{IsSSORealm: true}))
+		must(t, tx.CreateRealm("shop", directory.Properties{SSORealmURI: "sso"}))
+		for _, name := range users {
+			must(t, tx.AddUser("shop", directory.UserSpec{Name: name, SSO: "sso", Keys: keys(1)}))
+		}
+		return nil
+	})
+	m, err := r.Realm("shop")
+	must(t, err)
+	k := newBench()
+	ends := make(map[string]*farewell)
+	ids := make(map[string]wamp.ID)
+	for _, name := range users {
+		who := &auth.Identity{Principal: &auth.Principal{AuthRealm: "sso", Name: name}}
+		ends[name] = new(farewell)
+		s := &meta.Session{Peer: k.peer(), Conn: ends[name], Principal: who.Principal, Rights: m.Rights(who)}
+		ids[name] = s.ID()
+		_, err := m.Join(s, m.Mark())
+		must(t, err)
+	}
+	change := func(tx *directory.Tx) error {
+		yes, other := true, keys(2)
+		for _, name := range []string{"keyless", "actor", "leaver"} {
+			must(t, tx.UpdateUser("sso", name, directory.UserPatch{Keys: &other}))
+		}
+		must(t, tx.UpdateUser("sso", "disabled", directory.UserPatch{Disabled: &yes}))
+		for _, name := range []string{"deleted", "leaver"} {
+			must(t, tx.DeleteUser("shop", name, true))
+		}
+		return nil
+	}
+	must(t, d.Update(directory.Actor{Realm: "shop", Session: ids["actor"]}, change))
+	for name, want := range map[string]wamp.URI{
+		"deleted": "bondy.user.deleted", "disabled": "bondy.user.disabled", "keyless": "bondy.user.credentials_changed",
+		"actor": "", "leaver": "bondy.user.deleted", "untouched": "",
+	} {
+		var got wamp.URI
+		if len(ends[name].reasons) > 0 {
+			got = ends[name].reasons[0]
+		}
+		if got != want {
+			t.Errorf("%s: ended for %q, want %q", name, ends[name].reasons, want)
+		}
+	}
+	late := &meta.Session{Peer: &peer.Peer{Session: 1000}, Conn: away{}, Rights: m.Rights(&auth.Identity{Principal: &auth.Principal{Name: "deleted"}})}
+	if _, err := m.Join(late, m.Mark()); err == nil {
+		t.Error("who is gone may join")
+	}
+}
+
+// keys are one key, which differs by n.
+func keys(n byte) []ed25519.PublicKey {
+	k := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	k[0] = n
+	return []ed25519.PublicKey{k}
+}

@@ -1,0 +1,34 @@
+package mgmt
+
+import (
+	"errors"
+	"maps"
+	"strings"
+
+	"bondy/core/wamp"
+)
+
+// Explained gives an error that a client may see, of a procedure of the router's own,
+// the keyword arguments that clients of the predecessor read, beside those that it has:
+// the code, which is the URI without bondy.error., and the sentence as message and as
+// description. A violation among the arguments is an error of the call: the message
+// itself was in order. Other errors stay as they are.
+func Explained(err error) error {
+	we, ok := errors.AsType[*wamp.Error](err)
+	if !ok {
+		return err
+	}
+	e := *we
+	code := strings.TrimPrefix(string(e.URI), "bondy.error.")
+	switch e.URI {
+	case wamp.ErrProtocolViolation, wamp.ErrInvalidArgument:
+		e.URI, code = wamp.ErrInvalidArgument, "invalid_argument"
+	default:
+	}
+	e.Kwargs = maps.Clone(e.Kwargs)
+	if e.Kwargs == nil {
+		e.Kwargs = make(wamp.Dict, 3)
+	}
+	e.Kwargs["code"], e.Kwargs["message"], e.Kwargs["description"] = code, e.Message, e.Message
+	return &e
+}
