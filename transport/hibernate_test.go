@@ -290,6 +290,28 @@ func TestHibernatingSessionEnds(t *testing.T) {
 	}
 }
 
+// A ping and its answer are no messages: who sleeps goes on sleeping after them,
+// however long hibernate_after is.
+func TestPingsWakeNobodyForLong(t *testing.T) {
+	for name, cfg := range map[string]transport.Config{"plain": {}, "tls": {TLS: certificate(t, "router")}} {
+		t.Run(name, func(t *testing.T) {
+			cfg.HibernateAfter, cfg.PingInterval = time.Minute, 100*time.Millisecond
+			l, _ := dozy(t, cfg)
+			c := joined(t, l, cfg.TLS != nil)
+			for range 3 {
+				if m := receive(t, c); m != nil {
+					t.Fatalf("got %s, want a PING", m.Type())
+				}
+				eventually(t, "it sleeps after a ping", func() bool { return l.Stats().Hibernating == 1 })
+				woken := l.Stats().Wakeups
+				c.Write([]byte{2, 0, 0, 1, 'p'})
+				eventually(t, "the answer arrives", func() bool { return l.Stats().Wakeups > woken })
+				eventually(t, "it sleeps after the answer", func() bool { return l.Stats().Hibernating == 1 })
+			}
+		})
+	}
+}
+
 // Messages that come just when a session falls asleep are handled, all of them
 // and in order.
 func TestBurstsAroundSleep(t *testing.T) {

@@ -145,7 +145,11 @@ func (s *Stream) probe(now time.Duration) error {
 		return ErrSilent
 	}
 	s.next = now + s.interval
-	return s.Reply([]byte(s.ping), nil)
+	if err := s.Reply([]byte(s.ping), nil); err != nil {
+		return err
+	}
+	s.Flush() // what waits would keep the connection awake
+	return nil
 }
 
 // arm sets the socket's deadline to the earliest of ours.
