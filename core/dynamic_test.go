@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,6 +167,53 @@ func TestDynamicAuthorizerIsAskedWhenGrantsGo(t *testing.T) {
 		if m := coretest.Expect[*wamp.Unsubscribed](c); m.Details["subscription"] != int64(kept) {
 			t.Errorf("%+v", m)
 		}
+	})
+}
+
+// What was granted again while the procedure was asked stays, whatever that says.
+func TestGrantedAgainWhileTheAuthorizerIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		narrow := decided(0)
+		wide := narrow
+		wide.Access.Grants = append(slices.Clip(wide.Access.Grants), grant("com.", wamp.MatchPrefix, []string{"anonymous"}, allow()...))
+		r := coretest.Router(t, wide)
+		asked := 0
+		authorizer(t, r, func([]any) any {
+			if asked++; asked == 1 {
+				apply(t, r, wide)
+			}
+			return false
+		})
+		c := coretest.JoinWith(t, r, wamp.MessagePack, revocable())
+		c.Subscribe("com.kept", nil)
+		c.Register("com.kept", nil)
+		apply(t, r, narrow)
+		synctest.Wait()
+		c.Nothing()
+		if asked == 0 {
+			t.Error("nobody was asked")
+		}
+	})
+}
+
+// Who is to leave while the procedure is asked does nothing any more, whatever that
+// says.
+func TestEndedWhileTheAuthorizerIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := decided(0)
+		cfg.Access.Grants = append(cfg.Access.Grants, grant("com.x", wamp.MatchExact, []string{"user"}, rbac.Register))
+		r := coretest.Router(t, cfg)
+		c := coretest.Join(t, r)
+		authorizer(t, r, func([]any) any {
+			dismiss(t, r, wamp.CloseKilled, "out", c)
+			return true
+		})
+		callee := joe(t, r)
+		callee.Register("com.x", nil)
+		c.Call("com.x", nil)
+		synctest.Wait()
+		gone(t, c, wamp.CloseKilled)
+		callee.Nothing()
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -144,6 +145,9 @@ that, note the head that is printed, on another machine, and give it with --head
 the next time: the log must still have its records.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if head == "" && cmd.Flags().Changed("head") {
+				return usage(errors.New("--head is empty: give the head that was noted; was the file that has it read?"))
+			}
 			cfg, err := src.load()
 			if err != nil {
 				return err

@@ -112,13 +112,13 @@ func benchPatterns() *cobra.Command {
 	f.StringVar(&s.Match, "match", "prefix", "how they match: prefix, wildcard or mixed")
 	f.StringVar(&s.Kind, "kind", "subscribe", "what they are: subscribe or register")
 	f.IntVar(&s.Window, "window", 32, "`MESSAGES` under way")
-	f.IntVar(&s.Size, "size", 32, "`BYTES` of each payload")
+	f.IntVar(&s.Size, "size", 32, "`BYTES` of each payload; fewer than 22, which tell the time, become 22")
 	f.StringVar((*string)(&s.URI), "uri", "com.example.bench", "`URI` that those of the patterns begin with")
 	return cmd
 }
 
 func payloadFlags(cmd *cobra.Command, size *int, structured *bool) {
-	cmd.Flags().IntVar(size, "size", 32, "`BYTES` of each payload, of which 22 tell the time")
+	cmd.Flags().IntVar(size, "size", 32, "`BYTES` of each payload; fewer than 22, which tell the time, become 22")
 	cmd.Flags().BoolVar(structured, "structured", false, "make the payload of nested lists and dicts instead of one string")
 }
 

@@ -21,6 +21,7 @@ type realmCommand struct {
 	realm  string
 	output string
 	limit  int
+	after  string
 }
 
 func (r *realmCommand) flags(cmd *cobra.Command) {

@@ -109,6 +109,7 @@ func (v verb) command() *cobra.Command {
 	}
 	if v.pages != "" {
 		cmd.Flags().IntVar(&r.limit, "limit", 0, "show at most `N`; 0 shows all")
+		cmd.Flags().StringVar(&r.after, "after", "", "show those after `NAME`, which need not be there")
 	}
 	fill := filler(words)
 	if v.prepare != nil {
@@ -199,7 +200,7 @@ func (v verb) list(cmd *cobra.Command, r *realmCommand, q *query) error {
 			line("none")
 		}
 		if more {
-			line("and more: see --limit")
+			line("and more: see --limit and --after")
 		}
 	})
 }
@@ -211,6 +212,9 @@ const pageSize = 1000
 func (v verb) members(cmd *cobra.Command, r *realmCommand, q *query) (all []detail, more bool, err error) {
 	if v.pages != "" {
 		q.set("limit", pageSize)
+		if r.after != "" {
+			q.set("after", r.after)
+		}
 	}
 	all = []detail{}
 	var last json.RawMessage

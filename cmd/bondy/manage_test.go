@@ -255,7 +255,7 @@ func TestListsStopAtTheLimit(t *testing.T) {
 		"user list --limit 5": {2, 5, false},
 	} {
 		o := s.run(t.Context(), nil, pages, strings.Fields(line)...)
-		more := strings.HasSuffix(o.out, "and more: see --limit\n")
+		more := strings.HasSuffix(o.out, "and more: see --limit and --after\n")
 		rows := strings.Count(o.out, "\n") - 1
 		if more {
 			rows--
@@ -266,6 +266,7 @@ func TestListsStopAtTheLimit(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"grant list --role user/joe": `bondy.realm.grants ["realm1"] {"limit":1000,"role":"user/joe"}`,
+		"user list --after joe":      `bondy.user.list ["realm1"] {"after":"joe","limit":1000}`,
 		"ticket list --user joe":     `bondy.ticket.list ["realm1"] {"authid":"joe","limit":1000}`,
 	} {
 		o := s.run(t.Context(), nil, []string{`{"args":[[]]}`}, strings.Fields(line)...)
@@ -282,6 +283,9 @@ func TestResults(t *testing.T) {
 		"user show joe": {
 			`{"args":[{"meta":{"b":[1]},"groups":["a","b"],"username":"joe","aliases":[],"sso_realm_uri":null,"enabled":true}]}`,
 			"username       joe\naliases        -\nenabled        true\ngroups         a, b\nmeta           {\"b\":[1]}\nsso_realm_uri  -\n",
+		},
+		"realm show a": {
+			`{"args":[{"uri":"a","issuers":[{"issuer":"i"}],"authmethods":["jwt"]}]}`, "uri          a\nauthmethods  jwt\nissuers      [{\"issuer\":\"i\"}]\n",
 		},
 		"user show joe --output json":   {`{"args":[{"n":12345678901234567890,"a":null}]}`, "{\n  \"a\": null,\n  \"n\": 12345678901234567890\n}\n"},
 		"realm security com.a status":   {`{"args":["enabled"]}`, "enabled\n"},

@@ -103,6 +103,13 @@ func cell(v any) string {
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []any:
+		if slices.ContainsFunc(v, isObject) {
+			b, err := json.Marshal(v)
+			if err != nil {
+				return "-"
+			}
+			return printable(string(b))
+		}
 		texts := make([]string, len(v))
 		for i, member := range v {
 			texts[i] = cell(member)
@@ -117,6 +124,11 @@ func cell(v any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+func isObject(v any) bool {
+	_, ok := v.(map[string]any)
+	return ok
 }
 
 func printable(s string) string {

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"bondy/cmd/internal/node"
+	"bondy/core/directory"
 	"bondy/core/wamp"
 )
 
@@ -37,9 +40,9 @@ them. Of a folder the files *.json are read, in the order of their names.`,
 			if err != nil {
 				return err
 			}
-			q := &query{realm: masterRealm, procedure: procedurePlan, args: []any{documents}}
+			q := &query{realm: masterRealm, procedure: procedurePlan, args: []any{contents(documents)}}
 			q.set("prune", d.prune)
-			return run(cmd, q)
+			return placed(run(cmd, q), documents)
 		},
 	}
 	d.socket.flags(cmd)
@@ -151,9 +154,39 @@ func (p *plan) table(line printer) {
 	line("create %d, update %d, delete %d", counts["created"], counts["updated"], counts["deleted"])
 }
 
+// document is a realm as a file has it.
+type document struct {
+	content map[string]any
+	place   string // the file, and which of several in it
+}
+
+// contents are the realms of documents.
+func contents(documents []document) []map[string]any {
+	all := make([]map[string]any, len(documents))
+	for i, d := range documents {
+		all[i] = d.content
+	}
+	return all
+}
+
+// placed says of an error that begins with the number of a document, as [3].uri, in
+// which file it is.
+func placed(err error, documents []document) error {
+	refused, ok := errors.AsType[*node.CallError](err)
+	if !ok {
+		return err
+	}
+	number, rest, ok := strings.Cut(strings.TrimPrefix(refused.Message, "["), "]")
+	i, bad := strconv.Atoi(number)
+	if !ok || bad != nil || i < 0 || i >= len(documents) {
+		return err
+	}
+	return &node.CallError{URI: refused.URI, Message: documents[i].place + ": " + strings.TrimPrefix(strings.TrimPrefix(rest, "."), ": ")}
+}
+
 // readDocuments reads the realms of files and of the *.json files in folders.
-func readDocuments(paths []string) ([]map[string]any, error) {
-	all := []map[string]any{}
+func readDocuments(paths []string) ([]document, error) {
+	all := []document{}
 	for _, path := range paths {
 		files := []string{path}
 		if info, err := os.Stat(path); err != nil {
@@ -174,50 +207,37 @@ func readDocuments(paths []string) ([]map[string]any, error) {
 			}
 		}
 		for _, file := range files {
-			documents, err := readDocument(file)
+			list, err := readDocument(file)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
+				return nil, fmt.Errorf("%s: %s", file, strings.ReplaceAll(err.Error(), "\n", "\n"+file+": "))
 			}
-			all = append(all, documents...)
+			for i, content := range list {
+				place := file
+				if len(list) > 1 {
+					place = fmt.Sprintf("%s: [%d]", file, i)
+				}
+				all = append(all, document{content, place})
+			}
 		}
 	}
 	return all, nil
 }
 
-// readDocument reads the one realm or the array of realms in a file.
+// readDocument reads the one realm or the array of realms in a file. What the node
+// would refuse for its form is refused here, with its line.
 func readDocument(file string) ([]map[string]any, error) {
 	data, err := os.ReadFile(file) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, errors.Unwrap(err)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	var v any
-	err = d.Decode(&v)
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("more follows the first JSON value: put several realms into an array")
-		}
+	if _, err := directory.ParseDocuments(data); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		at := d.InputOffset()
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-			at = syntax.Offset
-		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			at = int64(len(data))
-		}
-		return nil, fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(int(at), len(data))], []byte("\n")), err)
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		var list []map[string]any
+		return list, unmarshal(data, &list)
 	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	documents := make([]map[string]any, len(list))
-	for i, member := range list {
-		if documents[i], ok = member.(map[string]any); !ok {
-			return nil, errors.New("must have a realm as a JSON object, or an array of such")
-		}
-	}
-	return documents, nil
+	var one map[string]any
+	return []map[string]any{one}, unmarshal(data, &one)
 }

@@ -35,12 +35,14 @@ func TestDocuments(t *testing.T) {
 		t.Errorf("plan called %q and printed %q, %v", o.calls, o.out, o.failure)
 	}
 	for text, want := range map[string]string{
-		"":             "line 1: EOF",
-		"{\n\n\"a\":}": "line 3: invalid character",
-		"[\n{},\n5]":   "must have a realm",
-		"{}\n{}":       "line 2: more follows",
-		"\"text\"":     "must have a realm",
-		"{\"a\": 1\n":  "line 2: unexpected EOF",
+		"":                                  "line 1: the JSON ends too early",
+		"{\n\n\"a\":}":                      "line 3: invalid character",
+		"[\n{},\n5]":                        "line 3: [1]: want an object",
+		"{}\n{}":                            "line 2: more follows",
+		"\"text\"":                          "line 1: want a list",
+		"{\"uri\": 1\n":                     "line 1: the JSON ends too early",
+		"{\"uri\": \"a\",\n\"uri\": \"b\"}": "line 2: uri: is there twice",
+		`{"uri": "a", "sources": [{"cidrs": ["x"]}]}`: `line 1: sources[0].cidrs[0]: "x" is no address prefix such as 10.0.0.0/8`,
 	} {
 		dir := folder(t, map[string]string{"bad.json": text})
 		o := s.run(t.Context(), nil, nil, "realm", "plan", dir)
@@ -109,5 +111,16 @@ func TestPlanTooLong(t *testing.T) {
 		if o.failure == nil || len(o.calls) > 0 || !strings.Contains(o.failure.Error(), "several documents") || !strings.Contains(o.failure.Error(), "realms_dir") {
 			t.Errorf("%s called %d times, %v", command, len(o.calls), o.failure)
 		}
+	}
+}
+
+// TestRefusedDocument: what the node refuses of a document is said of its file.
+func TestRefusedDocument(t *testing.T) {
+	s := newSocket(t)
+	dir := folder(t, map[string]string{"a.json": `{"uri":"a"}`, "b.json": `[{"uri":"b"},{"uri":"a"}]`})
+	o := s.run(t.Context(), nil, []string{`{"error":"bondy.error.invalid_value","message":"[2].uri: there are two"}`}, "realm", "plan", dir)
+	want := "bondy.error.invalid_value: " + filepath.Join(dir, "b.json") + ": [1]: uri: there are two"
+	if o.failure == nil || o.failure.Error() != want {
+		t.Errorf("refused with %v, want %s", o.failure, want)
 	}
 }

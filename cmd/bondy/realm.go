@@ -59,7 +59,7 @@ func realmObject(o *object, file, uri string) (map[string]any, error) {
 		if len(documents) != 1 {
 			return nil, fmt.Errorf("%s: has %d realms; give a file with one, or use apply", file, len(documents))
 		}
-		base = documents[0]
+		base = documents[0].content
 		if other := detail(base)["uri"]; other != nil && other != uri {
 			return nil, fmt.Errorf("%s: is about the realm %v, not %s", file, other, uri)
 		}

@@ -205,6 +205,18 @@ func (c *call) change(f func(*directory.Tx) error) error {
 	})
 }
 
+// maxPairs bounds what one call makes of two lists, each member of one with each of
+// the other: nobody else changes anything meanwhile.
+const maxPairs = 1000
+
+// within checks two lists of a call together.
+func within(n, m int) error {
+	if n > maxPairs || m > maxPairs || n*m > maxPairs {
+		return wamp.Errorf(directory.ErrRange, "%d times %d changes: one call makes at most %d: make several of it", n, m, maxPairs)
+	}
+	return nil
+}
+
 // lost tells whether the caller may not do this any more, after it waited.
 func (c *call) lost() bool {
 	return !c.Rights.Valid() || rbac.Management(c.Procedure) && !c.Rights.Decide(rbac.Call, c.Procedure, wamp.MatchExact)

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -21,6 +22,7 @@ func TestPace(t *testing.T) {
 		pace := admin.NewPace(10)
 		r := newRigAt(t, pace)
 		r.do("bondy.user.add", "realm1", dict{"username": "joe", "password": "secret"})
+		r.do("bondy.user.add", "realm1", dict{"username": "ann"})
 		eve, other, root := r.as("realm1", "eve"), r.as("realm2", "eve"), r.as("bondy", "admin")
 		add := func(c caller, i int) error {
 			_, err := r.try(c, "bondy.group.add", nil, dict{"name": fmt.Sprint("g", i)})
@@ -44,6 +46,16 @@ func TestPace(t *testing.T) {
 		r.doAs(eve, "bondy.group.list")
 		joe := r.as("realm1", "joe")
 		r.doAs(joe, "bondy.user.self.change_password", "secret", "another")
+		nobody := r.as("realm1", "stranger") // such as an anonymous client
+		for range 100 {
+			r.refused(nobody, wamp.ErrNoSuchPrincipal, "bondy.user.self.change_password", "secret", "another")
+		}
+		ann := r.as("realm1", "ann")
+		for range 2 {
+			r.doAs(ann, "bondy.ticket.revoke_own")
+		}
+		r.refused(ann, wamp.ErrTooManyRequests, "bondy.ticket.revoke_own")
+		r.doAs(joe, "bondy.ticket.revoke_own")
 		if err := errors.Join(add(other, 1), add(root, 1)); err != nil {
 			t.Error(err)
 		}
@@ -56,6 +68,34 @@ func TestPace(t *testing.T) {
 	for i := range 200 {
 		r.doAs(r.as("realm1", "eve"), "bondy.group.add", dict{"name": fmt.Sprint("g", i)})
 	}
+}
+
+// One call makes so many changes: no administrator of one realm keeps those of the
+// others waiting, or fills the memory before a quota counts.
+func TestOneCallIsBounded(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"joe", "eve"} {
+		r.do("bondy.user.add", "realm1", dict{"username": name})
+	}
+	var groups, resources list
+	for i := range 101 {
+		r.do("bondy.group.add", "realm1", dict{"name": fmt.Sprint("g", i)})
+		groups, resources = append(groups, fmt.Sprint("g", i)), append(resources, dict{"uri": fmt.Sprint("com.a", i)})
+	}
+	eve, same := r.as("realm1", "eve"), func(n int) list { return slices.Repeat(list{"joe"}, n) }
+	for _, procedure := range []wamp.URI{"bondy.user.add_groups", "bondy.user.remove_groups"} {
+		r.refused(eve, directory.ErrRange, procedure, same(10), groups)
+		r.refused(eve, directory.ErrRange, procedure, same(1001), list{})
+		r.doAs(eve, procedure, same(10), groups[:100])
+	}
+	for _, procedure := range []wamp.URI{"bondy.grant.create", "bondy.grant.revoke"} {
+		grant := func(roles, resources list) dict {
+			return dict{"roles": roles, "permissions": list{"wamp.call"}, "resources": resources}
+		}
+		r.refused(eve, directory.ErrRange, procedure, grant(list{"joe", "eve", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8"}, resources))
+		r.doAs(eve, procedure, grant(list{"joe", "eve"}, resources))
+	}
+	r.refused(eve, directory.ErrInvalidValue, "bondy.user.update", "joe", dict{"groups": same(10_001)})
 }
 
 // What a realm holds is told, and what it may; who reaches that is told what to do,

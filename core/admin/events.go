@@ -41,7 +41,11 @@ func (e *Events) Observe(c *directory.Commit) {
 			rotated = append(rotated, change.Realm)
 			change.Name, change.Verb = "", directory.Updated
 		}
-		for _, topic := range topicsOf(change) {
+		topics := topicsOf(change)
+		if user, all := book.EpochOf(change); change.Kind == directory.KindTicket && all {
+			change.Name, change.Verb = user, directory.Deleted // what is kept of it is new, and the tickets are gone
+		}
+		for _, topic := range topics {
 			in := change.Realm
 			if change.Kind == directory.KindRealm {
 				in = directory.Master
@@ -52,6 +56,19 @@ func (e *Events) Observe(c *directory.Commit) {
 				})
 			}
 		}
+	}
+}
+
+// Node tells in the master realm, on the topic bondy.node.VERB, of what the node
+// itself does.
+func (e *Events) Node(name string, verb directory.Verb) {
+	batch := peer.NewBatch(e.counters)
+	defer batch.Flush()
+	if events := e.find(directory.Master); events != nil {
+		events.Tell(batch, wamp.URI("bondy.node."+verb), func() ([]any, map[string]any) {
+			change := directory.Change{Realm: directory.Master, Kind: "node", Name: name, Verb: verb}
+			return nil, envelope(directory.Actor{}, change, time.Now())
+		})
 	}
 }
 
@@ -92,16 +109,8 @@ func arguments(topic wamp.URI, c directory.Change) []any {
 	case topic == "bondy.user.added":
 		return []any{c.Name}
 	default:
-		return []any{string(c.Realm), nameOf(c)}
+		return []any{string(c.Realm), c.Name}
 	}
-}
-
-// nameOf is what a change is about: of all tickets of a user the user.
-func nameOf(c directory.Change) string {
-	if user, all := book.EpochOf(c); c.Kind == directory.KindTicket && all {
-		return user
-	}
-	return c.Name
 }
 
 // envelope is the same for all events.
@@ -112,6 +121,6 @@ func envelope(actor directory.Actor, c directory.Change, now time.Time) map[stri
 	}
 	return map[string]any{
 		"id": rand.Text(), "time": now.UTC().Format(time.RFC3339Nano), "realm": string(c.Realm), "kind": string(c.Kind),
-		"name": nameOf(c), "verb": string(c.Verb), "fields": texts(c.Fields), "actor": by,
+		"name": c.Name, "verb": string(c.Verb), "fields": texts(c.Fields), "actor": by,
 	}
 }

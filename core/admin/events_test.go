@@ -41,13 +41,17 @@ func open(t *testing.T, r *rig, grants ...rbac.Grant) *core.Router {
 		}
 		found.Procedures.Share(&r.table)
 	}
-	r.dir.Observe(admin.NewEvents(func(uri wamp.URI) *meta.Events {
+	r.dir.Observe(eventsOf(router).Observe)
+	return router
+}
+
+func eventsOf(router *core.Router) *admin.Events {
+	return admin.NewEvents(func(uri wamp.URI) *meta.Events {
 		if found, err := router.Realm(uri); err == nil {
 			return found.Events
 		}
 		return nil
-	}, new(peer.Counters)).Observe)
-	return router
+	}, new(peer.Counters))
 }
 
 // watch joins a realm and subscribes to all events of the management.
@@ -126,6 +130,9 @@ func TestEventsOfAllChanges(t *testing.T) {
 				t.Errorf("%s: %v", step.procedure, kwargs)
 			}
 			has(t, kwargs, dict{"realm": "realm1", "actor": dict{"realm": "realm1", "authid": "boss", "session": int64(42)}})
+			if strings.HasPrefix(want, "ticket.revoked_all") {
+				has(t, kwargs, dict{"kind": "ticket", "name": "joe", "verb": "deleted"})
+			}
 			keys := []string{}
 			for key := range kwargs {
 				keys = append(keys, key)
@@ -157,6 +164,21 @@ func TestEventsOfAllChanges(t *testing.T) {
 	if topic, args, _ := told(t, here); topic != "bondy.group.added" || args[1] != "last" {
 		t.Errorf("told %s %v", topic, args)
 	}
+}
+
+// TestEventsOfTheNode: what the node itself does is told in the master realm, with the
+// envelope of all changes.
+func TestEventsOfTheNode(t *testing.T) {
+	router := open(t, newRig(t))
+	master := watch(t, router, "bondy")
+	eventsOf(router).Node("n1", "reloaded")
+	topic, args, kwargs := told(t, master)
+	equal(t, topic, "bondy.node.reloaded")
+	equal(t, len(args), 0)
+	has(t, kwargs, dict{
+		"realm": "bondy", "kind": "node", "name": "n1", "verb": "reloaded", "fields": list{},
+		"actor": dict{"realm": nil, "authid": nil, "session": nil},
+	})
 }
 
 func stringsOf(args list) []string {

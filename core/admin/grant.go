@@ -30,6 +30,9 @@ func editGrants(edit func(*directory.Tx, wamp.URI, rbac.Role, rbac.Resource, rba
 		if err != nil {
 			return mgmt.Result{}, err
 		}
+		if err := within(len(doc.Roles), len(resources)); err != nil {
+			return mgmt.Result{}, err
+		}
 		return mgmt.Result{}, c.change(func(tx *directory.Tx) error {
 			for _, name := range doc.Roles {
 				role, err := tx.Role(c.realm, name)

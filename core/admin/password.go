@@ -40,13 +40,20 @@ func (c *call) gated(f func()) error {
 
 // kdfOf reads the predecessor's password_opts: with the protocol cra passwords stay
 // as wampcra needs them, with scram they become stronger at once, and without
-// either when they are used.
+// either when they are used. What it says of costs is checked and not followed: those are
+// the node's, so that what is shown of users who do not exist is like the rest.
 func kdfOf(v mgmt.Arg) auth.KDF {
 	if !v.Set() {
 		return ""
 	}
 	o := v.Object("protocol", "params")
 	params := o.Key("params").Object("kdf", "iterations", "memory", "salt", "hash_function", "hash_length", "salt_length")
+	for _, figure := range []string{"iterations", "memory", "hash_length", "salt_length"} {
+		params.Key(figure).Positive()
+	}
+	for _, text := range []string{"salt", "hash_function"} {
+		_ = params.Key(text).String()
+	}
 	switch kdf := params.Key("kdf"); auth.KDF(kdf.String()) {
 	case auth.KDFArgon2id:
 		return auth.KDFArgon2id

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,9 +29,13 @@ func sources() []procedure {
 func addSource(c *call) (mgmt.Result, error) {
 	o := c.args.At(0, "source").Object("id", "usernames", "username", "subjects", "authmethods", "authmethod", "methods",
 		"cidrs", "cidr", "deny", "action", "meta", "type", "version")
+	given := map[string]string{ // members as they are called in documents, and here
+		"subjects": either(o, "usernames", "username", "subjects"), "methods": either(o, "authmethods", "authmethod", "methods"),
+		"cidrs": either(o, "cidrs", "cidr"),
+	}
 	s := directory.Source{Source: auth.Source{
-		ID: o.Key("id").String(), Subjects: either(o, "usernames", "username", "subjects").Texts(),
-		Methods: either(o, "authmethods", "authmethod", "methods").Texts(), Prefixes: prefixes(either(o, "cidrs", "cidr")),
+		ID: o.Key("id").String(), Subjects: o.Key(given["subjects"]).Texts(),
+		Methods: o.Key(given["methods"]).Texts(), Prefixes: prefixes(o.Key(given["cidrs"])),
 		Deny: o.Key("deny").Bool(),
 	}, Meta: metaOf(o.Key("meta"))}
 	if len(s.Subjects) == 0 {
@@ -53,7 +58,7 @@ func addSource(c *call) (mgmt.Result, error) {
 	})
 	c.object = "source " + id
 	if err != nil {
-		return mgmt.Result{}, err
+		return mgmt.Result{}, renamed(err, given)
 	}
 	res, err := c.showSource(id)
 	res.Kwargs = map[string]any{"first": first}
@@ -73,13 +78,25 @@ func sourceless(tx *directory.Tx, realm wamp.URI) (bool, error) {
 }
 
 // either is the first of some members that is there.
-func either(o mgmt.Object, members ...string) mgmt.Arg {
+func either(o mgmt.Object, members ...string) string {
 	for _, m := range members {
-		if v := o.Key(m); v.Set() {
-			return v
+		if o.Key(m).Set() {
+			return m
 		}
 	}
-	return o.Key(members[0])
+	return members[0]
+}
+
+// renamed is an error about a member that goes by another name here.
+func renamed(err error, names map[string]string) error {
+	we, ok := errors.AsType[*wamp.Error](err)
+	if !ok {
+		return err
+	}
+	if n := strings.IndexAny(we.Message, "[:"); n > 0 && names[we.Message[:n]] != "" {
+		return &wamp.Error{URI: we.URI, Message: names[we.Message[:n]] + we.Message[n:], Kwargs: we.Kwargs}
+	}
+	return err
 }
 
 func prefixes(v mgmt.Arg) []netip.Prefix {
@@ -167,13 +184,17 @@ func deleteSource(c *call) (mgmt.Result, error) {
 		return mgmt.Result{}, c.args.Err()
 	}
 	c.object = "sources of " + strings.Join(subjects, ",")
+	named := make(map[string]bool, len(subjects))
+	for _, name := range subjects {
+		named[name] = true
+	}
 	return mgmt.Result{}, c.change(func(tx *directory.Tx) error {
 		v, err := tx.View(c.realm)
 		if err != nil {
 			return err
 		}
 		for s := range v.Sources("") {
-			if err := withdraw(tx, c.realm, s, subjects, at[0]); err != nil {
+			if err := withdraw(tx, c.realm, s, named, at[0]); err != nil {
 				return err
 			}
 		}
@@ -182,9 +203,9 @@ func deleteSource(c *call) (mgmt.Result, error) {
 }
 
 // withdraw takes subjects out of a source for a prefix.
-func withdraw(tx *directory.Tx, realm wamp.URI, s *directory.Source, subjects []string, at netip.Prefix) error {
+func withdraw(tx *directory.Tx, realm wamp.URI, s *directory.Source, subjects map[string]bool, at netip.Prefix) error {
 	rest := *s
-	rest.Subjects = slices.DeleteFunc(slices.Clone(s.Subjects), func(name string) bool { return slices.Contains(subjects, name) })
+	rest.Subjects = slices.DeleteFunc(slices.Clone(s.Subjects), func(name string) bool { return subjects[name] })
 	everywhere := len(s.Prefixes) == 0 && at.Bits() == 0
 	switch {
 	case len(rest.Subjects) == len(s.Subjects) || !everywhere && !slices.Contains(s.Prefixes, at):

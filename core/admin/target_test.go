@@ -59,7 +59,7 @@ func TestRealmsAreManagedFromTheMasterRealm(t *testing.T) {
 		"bondy.group.list": {"bondy"}, "bondy.grant.create": {"com.leapsight.bondy", dict{}}, "bondy.source.list": {"realm2"},
 		"bondy.realm.grants": {"realm2"}, "bondy.rbac.authorize": {"realm2", "joe", "wamp.call", "a"},
 		"bondy.ticket.list": {"realm2"}, "bondy.ticket.revoke_all": {"realm2", "joe"}, "bondy.key.rotate": {"realm2"},
-		"bondy.realm.list": {}, "bondy.realm.get": {"realm1"}, "bondy.realm.create": {dict{"uri": "x"}}, "bondy.realm.delete": {"realm1"},
+		"bondy.realm.list": {}, "bondy.realm.get": {"realm2"}, "bondy.realm.create": {dict{"uri": "x"}}, "bondy.realm.delete": {"realm1"},
 		"bondy.realm.update": {"realm1", dict{"description": "x"}}, "bondy.realm.security.disable": {"realm1"},
 		"bondy.realm.export": {"realm1"}, "bondy.realm.plan": {list{}}, "bondy.realm.apply": {list{}},
 	} {

@@ -45,7 +45,7 @@ func issueTicket(c *call) (mgmt.Result, error) {
 	var err error
 	if c.Caller == nil {
 		v, u, err = c.user()
-		req.AuthMethod, req.By, req.Allowed = auth.MethodTrust, ticket.Operator, func(wamp.URI) bool { return true }
+		req.AuthMethod, req.By, req.Allowed = ticket.Operator, ticket.Operator, func(wamp.URI) bool { return true }
 	} else {
 		s, own := c.session()
 		if own != nil {

@@ -183,7 +183,7 @@ func TestTicketPolicy(t *testing.T) {
 	r.do("bondy.user.add", "realm1", dict{"username": "ann"})
 	r.refused(r.allowed("ann", auth.MethodSCRAM, issuing("local")), wamp.ErrNotAuthorized, "bondy.ticket.issue")
 	own := issue(caller{}, "realm1", "joe") // the operator logs in by nothing
-	has(t, r.do("bondy.ticket.get", "realm1", own["id"]), dict{"issued_by": "operator", "authmethod": "trust", "authid": "joe"})
+	has(t, r.do("bondy.ticket.get", "realm1", own["id"]), dict{"issued_by": "operator", "authmethod": "operator", "authid": "joe"})
 	r.refused(caller{}, directory.ErrInvalidValue, "bondy.realm.update", "realm1", dict{"tickets": dict{"max_per_user": -1}})
 }
 

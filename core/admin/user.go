@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"bondy/core/auth"
 	"bondy/core/directory"
 	"bondy/core/mgmt"
 	"bondy/core/wamp"
@@ -56,7 +57,7 @@ func (c *call) user() (*directory.View, *directory.User, error) {
 
 // computed are members of what the procedures return that are not told to them.
 func computed(members ...string) []string {
-	return append(members, "type", "version", "has_password", "has_authorized_keys")
+	return append(members, "type", "version", "has_password", "has_authorized_keys", "password_kdfs")
 }
 
 func addUser(c *call) (mgmt.Result, error) {
@@ -124,11 +125,30 @@ func shownUser(v *directory.View, u *directory.User, alone bool) map[string]any 
 	if alone {
 		list := []any{}
 		for _, k := range home.Keys {
-			list = append(list, strings.ToUpper(hex.EncodeToString(k)))
+			list = append(list, strings.ToUpper(hex.EncodeToString(k))) // as the predecessor does
 		}
 		out["authorized_keys"] = list
+		if p := home.Password; p != nil {
+			out["password_kdfs"] = shownKDFs(p)
+		}
 	}
 	return out
+}
+
+// shownKDFs are the forms in which a password is kept, with what each costs.
+func shownKDFs(p *directory.Password) []any {
+	list := []any{}
+	if p.Verifier != nil {
+		list = append(list, map[string]any{"kdf": string(auth.KDFPBKDF2), "iterations": auth.DefaultIterations})
+	}
+	if c := p.Credential; c != nil {
+		one := map[string]any{"kdf": string(c.KDF), "iterations": c.Iterations}
+		if c.Memory > 0 {
+			one["memory"] = c.Memory
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 func listUsers(c *call) (mgmt.Result, error) {
@@ -230,6 +250,9 @@ func editGroups(edit func(tx *directory.Tx, realm wamp.URI, users, groups []stri
 	return func(c *call) (mgmt.Result, error) {
 		users, groups := c.args.At(0, "username").Texts(), c.args.At(1, "groups").Texts()
 		c.object = "user " + strings.Join(users, ",")
+		if err := within(len(users), len(groups)); err != nil {
+			return mgmt.Result{}, err
+		}
 		return mgmt.Result{}, c.change(func(tx *directory.Tx) error { return edit(tx, c.realm, users, groups) })
 	}
 }

@@ -101,7 +101,14 @@ type attempt struct {
 	pair, address, user guardKey
 	// guess says that the method is one where a guess can be right.
 	guess   bool
-	counted []guardKey // by start
+	counted []counted // by start
+}
+
+// counted is that an attempt counted as failed under a key, which that locked until
+// a moment if it did.
+type counted struct {
+	guardKey
+	until time.Time
 }
 
 func newAttempt(req *Request, method string) *attempt {
@@ -170,9 +177,9 @@ func (g *Guard) start(a *attempt) error {
 	if err := g.checkLocked(keys, now); err != nil {
 		return err
 	}
-	a.counted = keys
-	for _, k := range keys {
-		g.failLocked(k, now)
+	a.counted = make([]counted, len(keys))
+	for i, k := range keys {
+		a.counted[i] = counted{k, g.failLocked(k, now)}
 	}
 	return nil
 }
@@ -188,10 +195,12 @@ func (g *Guard) undo(a *attempt) {
 }
 
 func (g *Guard) undoLocked(a *attempt) {
-	for _, k := range a.counted {
-		if e := g.entries[k]; e != nil && e.failures > 0 {
+	for _, c := range a.counted {
+		if e := g.entries[c.guardKey]; e != nil && e.failures > 0 {
 			e.failures--
-			e.until = time.Time{} // nothing was locked when the attempt started
+			if e.until.Equal(c.until) { // and nobody else has failed since
+				e.until = time.Time{} // nothing was locked when the attempt started
+			}
 		}
 	}
 }
@@ -248,7 +257,9 @@ func (g *Guard) checkLocked(keys []guardKey, now time.Time) error {
 	return wamp.Errorf(ErrTooManyRequests, "too many failed logins: try again in %s", wait.Round(time.Second)+time.Second)
 }
 
-func (g *Guard) failLocked(k guardKey, now time.Time) {
+// failLocked counts a failure and returns until when the key is locked, the zero
+// time if that is not.
+func (g *Guard) failLocked(k guardKey, now time.Time) time.Time {
 	e := g.entries[k]
 	if e == nil {
 		g.evicted += makeRoom(g.entries, func(e *guardEntry) time.Time { return e.matters(now) })
@@ -264,6 +275,7 @@ func (g *Guard) failLocked(k guardKey, now time.Time) {
 	if over := e.failures - free; over >= 0 {
 		e.until = now.Add(min(guardFirst<<min(over, guardDoublings), most))
 	}
+	return e.until
 }
 
 // makeRoom drops, if a table is full, that one of some entries which matters until

@@ -113,6 +113,36 @@ func TestParallelGuesses(t *testing.T) {
 	}
 }
 
+// An attempt that proves nothing, or is right, takes back what it counted, and not
+// the wait that others brought about meanwhile: whoever has one account does not
+// guess at others for it.
+func TestAttemptsDoNotUnlockOthers(t *testing.T) {
+	for what, end := range map[string]error{"right": nil, "late": context.DeadlineExceeded} {
+		g := auth.NewGuard()
+		guess := func(name string, attempt func() (bool, error)) error {
+			_, err := g.Try(&auth.Request{Realm: "realm1", AuthID: name, Remote: from("192.0.2.1")}, attempt)
+			return err
+		}
+		judged := 0
+		victims := func() {
+			for i := range 100 {
+				_ = guess(fmt.Sprint("victim", i), func() (bool, error) { judged++; return false, nil })
+			}
+		}
+		var within func(depth int)
+		within = func(depth int) {
+			if depth > 0 {
+				_ = guess(fmt.Sprint("own", depth), func() (bool, error) { within(depth - 1); return end == nil, end })
+			}
+			victims()
+		}
+		within(50)
+		if judged != 50 { // with the 50 attempts that were under way
+			t.Errorf("%s: %d guesses were judged, want 50", what, judged)
+		}
+	}
+}
+
 // Guesses from many addresses slow the user down, but not where it is known;
 // guesses at many users slow the address down, but not loopback.
 func TestDistributedGuesses(t *testing.T) {

@@ -87,9 +87,9 @@ func (s *Source) validate() error {
 	for i, p := range s.Prefixes {
 		switch {
 		case !p.IsValid():
-			return fmt.Errorf("prefixes[%d]: not an address prefix", i)
+			return fmt.Errorf("cidrs[%d]: not an address prefix", i)
 		case p.Addr().Is4In6():
-			return fmt.Errorf("prefixes[%d]: write %s as an IPv4 prefix", i, p)
+			return fmt.Errorf("cidrs[%d]: write %s as an IPv4 prefix", i, p)
 		}
 	}
 	for i, m := range s.Methods {
@@ -98,7 +98,7 @@ func (s *Source) validate() error {
 		}
 	}
 	if slices.Contains(s.Methods, MethodTrust) && !s.Deny && len(s.Prefixes) == 0 {
-		return errors.New("prefixes: a source for trust must name the addresses that are trusted")
+		return errors.New("cidrs: a source for trust must name the addresses that are trusted")
 	}
 	return nil
 }

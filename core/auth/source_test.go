@@ -97,7 +97,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("trust without a source: %v", err)
 	}
 	cfg.Sources = []auth.Source{{Subjects: []string{"all"}, Methods: []string{"trust"}}}
-	if _, err := auth.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "sources[0].prefixes") && !strings.HasPrefix(err.Error(), "authmethods[0]") {
+	if _, err := auth.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "sources[0].cidrs") && !strings.HasPrefix(err.Error(), "authmethods[0]") {
 		t.Errorf("trust from everywhere: %v", err)
 	}
 	cfg.Sources[0].Prefixes = prefixes("127.0.0.0/8")
@@ -122,10 +122,10 @@ func TestSourceIsValidated(t *testing.T) {
 	for want, s := range map[string]auth.Source{
 		"sources[0].subjects:":    {},
 		"sources[0].subjects[1]:": {Subjects: []string{"all", "on"}},
-		"sources[0].prefixes[0]:": {Subjects: []string{"all"}, Prefixes: make([]netip.Prefix, 1)},
-		"sources[0].prefixes[1]:": {Subjects: []string{"all"}, Prefixes: prefixes("::/0", "::ffff:10.0.0.0/104")},
+		"sources[0].cidrs[0]:":    {Subjects: []string{"all"}, Prefixes: make([]netip.Prefix, 1)},
+		"sources[0].cidrs[1]:":    {Subjects: []string{"all"}, Prefixes: prefixes("::/0", "::ffff:10.0.0.0/104")},
 		"sources[0].methods[0]:":  {Subjects: []string{"all"}, Methods: []string{"oidc"}},
-		"sources[0].prefixes:":    {Subjects: []string{"all"}, Methods: []string{"trust"}},
+		"sources[0].cidrs:":       {Subjects: []string{"all"}, Methods: []string{"trust"}},
 	} {
 		err := (&auth.Config{Sources: []auth.Source{s}}).Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -237,6 +237,7 @@ func ParseDocuments(text []byte) ([]Document, error) {
 		"password_opts":       "how passwords are kept is said by kdf, for each user: leave it out",
 		"has_password":        "follows from password_hash: leave it out",
 		"has_authorized_keys": "follows from authorized_keys: leave it out",
+		"password_kdfs":       "follows from password_hash: leave it out",
 	}}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		list := make([]Document, 1)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -153,7 +154,7 @@ func (d *GrantDocument) Parse() ([]rbac.Resource, rbac.PermissionSet, error) {
 	for i, name := range d.Permissions {
 		p, ok := rbac.ParsePermission(name)
 		if !ok {
-			return nil, 0, at(unknown("permission", name, (^rbac.PermissionSet(0)).Names()...), "permissions[%d]", i)
+			return nil, 0, unknown(fmt.Sprintf("permissions[%d]", i), name, (^rbac.PermissionSet(0)).Names()...)
 		}
 		ps |= rbac.Set(p)
 	}
@@ -166,7 +167,8 @@ func (d *GrantDocument) Parse() ([]rbac.Resource, rbac.PermissionSet, error) {
 	case d.URI.Has() && len(docs) > 0:
 		return nil, 0, invalid("uri: want uri and match, or resources, not both")
 	case d.URI.Has():
-		docs = []ResourceDocument{{URI: d.URI.Value, Match: d.Match}}
+		res, err := (&ResourceDocument{URI: d.URI.Value, Match: d.Match}).resource()
+		return []rbac.Resource{res}, ps, err
 	case len(docs) == 0:
 		return nil, 0, wamp.Errorf(ErrMissingValue, "resources: want uri and match, or resources")
 	}

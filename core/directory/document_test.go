@@ -296,7 +296,7 @@ func TestDocumentErrorsNamePath(t *testing.T) {
 		"group":         {`{"uri": "a.b", "groups": [{"name": "staff"}], "users": [{"username": "u", "groups": ["all", "stuff"]}]}`, `bondy.error.no_such_groups: a.b: users[0].groups: [1]: there is no group "stuff"; did you mean "staff"?`},
 		"role":          {`{"uri": "a.b", "grants": [{"roles": ["user/u"], "permissions": ["wamp.call"], "uri": "a"}]}`, `bondy.error.unknown_roles: a.b: grants[0].roles[0]: there is no user "u"`},
 		"permission":    {`{"uri": "a.b", "grants": [{"roles": ["all"], "permissions": ["wamp.cal"], "uri": "a"}]}`, `; did you mean "wamp.call"?`},
-		"match":         {`{"uri": "a.b", "grants": [{"roles": ["all"], "permissions": ["wamp.call"], "uri": "", "match": "exact"}]}`, `bondy.error.inconsistency_error: a.b: grants[0]: resources[0]: match: "" is every URI with the match prefix alone`},
+		"match":         {`{"uri": "a.b", "grants": [{"roles": ["all"], "permissions": ["wamp.call"], "uri": "", "match": "exact"}]}`, `bondy.error.inconsistency_error: a.b: grants[0]: match: "" is every URI with the match prefix alone`},
 		"source":        {`{"uri": "a.b", "sources": [{"subjects": ["u"], "authmethod": "password"}]}`, `bondy.error.no_such_users: a.b: sources[0]: there is no user or group "u"`},
 		"trust":         {`{"uri": "a.b", "sources": [{"subjects": ["all"], "authmethod": "trust"}]}`, "a source for trust must name the addresses that are trusted"},
 		"two passwords": {`{"uri": "a.b", "users": [{"username": "u", "password": "x", "password_hash": "pbkdf2$10000:c2FsdHNhbHQ=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}`, "bondy.error.invalid_value: a.b: users[0]: password: want password or password_hash, not both"},

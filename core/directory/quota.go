@@ -14,8 +14,18 @@ type Quota struct {
 	// grants together, with the pairs of a subject and an address prefix in sources;
 	// and apart from them the tickets.
 	Rows int64
-	// Bytes bounds what the former take.
+	// Bytes bounds what the former take; and apart from them the tickets, of which
+	// each counts as 1 KiB.
 	Bytes int64
+}
+
+// tickets is how many tickets there may be, 0 for any number, and by which of the
+// bounds.
+func (q Quota) tickets() (most int64, by string) {
+	if n := q.Bytes / ticketBytes; q.Bytes > 0 && (q.Rows <= 0 || n < q.Rows) {
+		return max(n, 1), "bytes"
+	}
+	return q.Rows, "rows"
 }
 
 // Usage is what a realm holds.
@@ -31,6 +41,7 @@ type Usage struct {
 const (
 	rowBytes      = 128
 	passwordBytes = 512 // of any kind, so that a stronger one takes no more room
+	ticketBytes   = 1 << 10
 )
 
 // row counts a row.
@@ -58,7 +69,8 @@ func (d *Directory) Refused() uint64 { return d.refused.Load() }
 
 // Exceeds tells whether a realm holds more than its quota.
 func (u Usage) Exceeds(q Quota) bool {
-	return q.Rows > 0 && max(u.Rows, u.Tickets) > q.Rows || q.Bytes > 0 && u.Bytes > q.Bytes
+	tickets, _ := q.tickets()
+	return q.Rows > 0 && u.Rows > q.Rows || q.Bytes > 0 && u.Bytes > q.Bytes || tickets > 0 && u.Tickets > tickets
 }
 
 // thing is what is counted at once, with all its rows: a user, a group, an alias, a
@@ -238,37 +250,33 @@ func (tx *Tx) checkQuota() error {
 		}
 		q := tx.quota(uri)
 		if d.usage.Rows > was.Rows && q.Rows > 0 && d.usage.Rows > q.Rows {
-			return quotaError(uri, "rows", was.Rows, d.usage.Rows, q.Rows)
+			return quotaError(uri, "rows", "rows", was.Rows, d.usage.Rows, q.Rows)
 		}
 		if d.usage.Bytes > was.Bytes && q.Bytes > 0 && d.usage.Bytes > q.Bytes {
-			return quotaError(uri, "bytes", was.Bytes, d.usage.Bytes, q.Bytes)
+			return quotaError(uri, "bytes", "bytes", was.Bytes, d.usage.Bytes, q.Bytes)
 		}
 	}
 	return nil
 }
 
-// TicketRoom fails when a realm has as many tickets as it may have rows: what
-// revokes tickets needs none.
+// TicketRoom fails when a realm has as many tickets as it may: what revokes tickets
+// needs none.
 func (tx *Tx) TicketRoom(realm wamp.URI) error {
 	d, err := tx.draft(realm)
 	if err != nil {
 		return err
 	}
-	n, most := int64(d.tickets.Len()), tx.quota(d.realm.URI).Rows
-	if most > 0 && n >= most {
-		return quotaError(d.realm.URI, "tickets", n, n+1, most)
+	n, q := int64(d.tickets.Len()), tx.quota(d.realm.URI)
+	if most, by := q.tickets(); most > 0 && n >= most {
+		return quotaError(d.realm.URI, "tickets", by, n, n+1, most)
 	}
 	return nil
 }
 
 // quotaError says what to do, and to programs the figures.
-func quotaError(realm wamp.URI, what string, count, wanted, limit int64) error {
-	key := map[string]string{"bytes": "max_bytes"}[what]
-	if key == "" {
-		key = "max_rows"
-	}
-	e := wamp.Errorf(ErrQuota, "the realm %q has %d %s, this would make it %d, and it may have %d: delete what is not needed, or have the node's operator raise %s",
-		realm, count, what, wanted, limit, key)
+func quotaError(realm wamp.URI, what, by string, count, wanted, limit int64) error {
+	e := wamp.Errorf(ErrQuota, "the realm %q has %d %s, this would make it %d, and it may have %d: delete what is not needed, or have the node's operator raise max_%s_per_realm in [limits], or max_%[6]s in [[limits.realm]]",
+		realm, count, what, wanted, limit, by)
 	e.Kwargs = wamp.Dict{"key": what, "count": count, "value": wanted, "limit": limit}
 	return e
 }

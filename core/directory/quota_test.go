@@ -208,6 +208,17 @@ func TestQuotaOfTickets(t *testing.T) {
 		t.Errorf("got %v", we)
 	}
 	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.PutTicket("r1", "revoked", []byte(`{}`)) })
+
+	d = bounded(t, new(directorytest.Log), directory.Quota{Rows: 1000, Bytes: 2 << 10}) // which two tickets take
+	if err := errors.Join(put("a"), put("b")); err != nil {
+		t.Fatal(err)
+	}
+	if we, _ := errors.AsType[*wamp.Error](put("c")); we == nil || we.URI != directory.ErrQuota || !contains(we.Message, "max_bytes") {
+		t.Errorf("got %v", we)
+	}
+	if u := view(t, d, "r1").Usage(); u.Exceeds(directory.Quota{Rows: 2, Bytes: 2 << 10}) || !u.Exceeds(directory.Quota{Bytes: 1 << 10}) {
+		t.Errorf("%+v", u)
+	}
 }
 
 // Lists within one row have bounds, too.
@@ -223,11 +234,11 @@ func TestBoundsOfRows(t *testing.T) {
 		}
 	}
 	for what, change := range map[string]func(tx *directory.Tx) error{
-		"usernames": source(func(s *directory.Source) { s.Subjects = slices.Repeat(s.Subjects, 257) }),
+		"subjects": source(func(s *directory.Source) { s.Subjects = slices.Repeat(s.Subjects, 257) }),
 		"cidrs": source(func(s *directory.Source) {
 			s.Prefixes = slices.Repeat([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, 257)
 		}),
-		"authmethods": source(func(s *directory.Source) { s.Methods = slices.Repeat([]string{"wampcra"}, 257) }),
+		"methods": source(func(s *directory.Source) { s.Methods = slices.Repeat([]string{"wampcra"}, 257) }),
 		"grants": func(tx *directory.Tx) error {
 			for i := range 4097 {
 				r := rbac.Resource{URI: wamp.URI(fmt.Sprint("com.", i))}

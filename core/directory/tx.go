@@ -97,9 +97,12 @@ func (tx *Tx) note(kind Kind, value []byte, parts []string) {
 func (tx *Tx) changed(realm wamp.URI, kind Kind, name string, verb Verb, fields ...string) {
 	for i := len(tx.changes) - 1; i >= 0 && i >= len(tx.changes)-8; i-- { // a few are enough: those of one call
 		c := &tx.changes[i]
-		if c.Realm != realm || c.Kind != kind || c.Name != name || verb == Deleted || c.Verb == Deleted ||
+		if c.Realm != realm || c.Kind != kind || c.Name != name ||
 			kind == KindGrant && !slices.Equal(c.Fields, fields) { // of another resource
 			continue
+		}
+		if verb == Deleted || c.Verb == Deleted { // what is made anew is another one
+			break
 		}
 		for _, f := range fields {
 			if c.Verb == Updated && !slices.Contains(c.Fields, f) {

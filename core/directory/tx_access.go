@@ -48,7 +48,7 @@ func (tx *Tx) AddSource(realm wamp.URI, s Source) (string, error) {
 		return "", err
 	}
 	if s.ID, err = s.Check(); err != nil {
-		return "", invalid("source: %v", err)
+		return "", invalid("%v", err)
 	}
 	if len(s.ID) > auth.MaxName || strings.ContainsFunc(s.ID, unicode.IsControl) || !utf8.ValidString(s.ID) {
 		return "", invalid("id: want up to %d bytes of text", auth.MaxName)
@@ -56,7 +56,7 @@ func (tx *Tx) AddSource(realm wamp.URI, s Source) (string, error) {
 	for _, list := range []struct {
 		name string
 		n    int
-	}{{"usernames", len(s.Subjects)}, {"cidrs", len(s.Prefixes)}, {"authmethods", len(s.Methods)}} {
+	}{{"subjects", len(s.Subjects)}, {"cidrs", len(s.Prefixes)}, {"methods", len(s.Methods)}} {
 		if list.n > maxSource {
 			return "", wamp.Errorf(ErrRange, "%s: more than %d: make several sources of it", list.name, maxSource)
 		}

@@ -17,7 +17,7 @@ func (tx *Tx) AddGroup(realm wamp.URI, name string, groups []string, meta json.R
 	if err != nil {
 		return err
 	}
-	if err := validName(name); err != nil {
+	if err := validName("name", name); err != nil {
 		return err
 	}
 	if _, there := d.groups.Get(name); there {

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"crypto/ed25519"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -317,5 +318,25 @@ func TestObserversAreToldInOrder(t *testing.T) {
 	}
 	if got := strings.Join(told, ", "); got != "created a, created b, created c" {
 		t.Errorf("told %s", got)
+	}
+}
+
+// TestMadeAnewIsTold says that a user who is changed, deleted and made anew in one
+// commit is told of as that, and not as one who was deleted.
+func TestMadeAnewIsTold(t *testing.T) {
+	_, d := small(t)
+	disabled := true
+	var told []directory.Verb
+	for _, c := range directorytest.Do(t, d, func(tx *directory.Tx) error {
+		return errors.Join(
+			tx.UpdateUser("com.r", "joe", directory.UserPatch{Disabled: &disabled}), tx.DeleteUser("com.r", "joe", true),
+			tx.AddUser("com.r", directory.UserSpec{Name: "joe"}), tx.UpdateUser("com.r", "joe", directory.UserPatch{Disabled: &disabled}))
+	}) {
+		if c.Kind == directory.KindUser && c.Name == "joe" {
+			told = append(told, c.Verb)
+		}
+	}
+	if want := []directory.Verb{directory.Updated, directory.Deleted, directory.Created}; !slices.Equal(told, want) {
+		t.Errorf("told of joe: %v, want %v", told, want)
 	}
 }

@@ -63,7 +63,7 @@ func (tx *Tx) AddUser(realm wamp.URI, spec UserSpec) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.free(d, spec.Name); err != nil {
+	if err := tx.free(d, "username", spec.Name); err != nil {
 		return err
 	}
 	if err := validUser(&spec); err != nil {
@@ -148,9 +148,9 @@ func validUser(spec *UserSpec) error {
 	return nil
 }
 
-// free checks that a name can be that of a new user or alias.
-func (tx *Tx) free(d *state, name string) error {
-	if err := validName(name); err != nil {
+// free checks that a name can be that of a new user or alias, as member says.
+func (tx *Tx) free(d *state, member, name string) error {
+	if err := validName(member, name); err != nil {
 		return err
 	}
 	_, isUser := d.users.Get(name)
@@ -164,15 +164,15 @@ func (tx *Tx) free(d *state, name string) error {
 	return nil
 }
 
-// validName checks the name of a user, alias or group.
-func validName(name string) error {
+// validName checks the name of a user, alias or group, which is in that member.
+func validName(member, name string) error {
 	switch err := auth.ValidName(name); {
 	case err == nil:
 		return nil
 	case auth.ReservedName(name):
-		return wamp.Errorf(ErrReservedName, "%v", err)
+		return wamp.Errorf(ErrReservedName, "%s: %v", member, err)
 	default:
-		return invalid("%v", err)
+		return invalid("%s: %v", member, err)
 	}
 }
 
@@ -462,7 +462,7 @@ func (tx *Tx) AddAlias(realm wamp.URI, name, alias string) error {
 		return err
 	}
 	if home != d { // nobody may have it here either
-		if err := tx.free(d, alias); err != nil {
+		if err := tx.free(d, "aliases", alias); err != nil {
 			return err
 		}
 	}
@@ -474,11 +474,11 @@ func (tx *Tx) addAlias(d *state, name, alias string) error {
 	if slices.Contains(u.Aliases, alias) {
 		return nil
 	}
-	if err := tx.free(d, alias); err != nil {
+	if err := tx.free(d, "aliases", alias); err != nil {
 		return err
 	}
 	if len(u.Aliases) >= maxAliases {
-		return wamp.Errorf(ErrRange, "alias: %q has %d aliases, the most there may be", name, maxAliases)
+		return wamp.Errorf(ErrRange, "aliases: %q has %d, the most there may be", name, maxAliases)
 	}
 	d.replace(name, func(u *User) { u.Aliases = append(slices.Clip(u.Aliases), alias) })
 	d.aliases = d.aliases.Set(alias, name)

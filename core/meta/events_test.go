@@ -92,7 +92,7 @@ func TestBridgesAreNoSessions(t *testing.T) {
 		Session: 7, AuthID: "edge", Via: &peer.Bridge{Name: "edge"}, Topics: any, Procedures: any,
 		Queue: peer.NewQueue(conn, &limits, budget, counters, conn.Close),
 	}
-	if err := home.JoinBridge(p.Session, member{}, nil, false); err != nil {
+	if err := home.JoinBridge(&meta.Session{Peer: p}, member{}, home.Mark()); err != nil {
 		t.Fatal(err)
 	}
 	batch := peer.NewBatch(counters)

@@ -141,18 +141,25 @@ func (v Arg) Texts() []string {
 	return v.Strings()
 }
 
-// Strings reads a list of strings; it is nil only when absent.
+// maxStrings bounds a list of strings.
+const maxStrings = 10_000
+
+// Strings reads a list of strings, a bounded number; it is nil only when absent.
 func (v Arg) Strings() []string {
 	const want = "a list of strings"
 	list := read[[]any](v, want)
 	if list == nil {
 		return nil
 	}
+	if len(list) > maxStrings {
+		v.fail("has %d members, the most is %d: make several calls of it", len(list), maxStrings)
+		return nil
+	}
 	out := make([]string, len(list))
 	for i, member := range list {
 		s, ok := member.(string)
 		if !ok {
-			v.want(want)
+			v.member(i, member).failAs(ErrInvalidDatatype, "must be a string, got %s", shown(member))
 			return nil
 		}
 		out[i] = s

@@ -55,7 +55,7 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		`argument 1, topic, must be a string, got -1`:            func(a *mgmt.Args) { a.At(0, "topic").URI(wamp.MatchExact) },
 		`keyword argument "text" must be a list, got a string`:   func(a *mgmt.Args) { a.Key("text").List() },
 		`keyword argument "text" must be a list of strings, got`: func(a *mgmt.Args) { a.Key("text").Strings() },
-		`keyword argument "list" must be a list of strings, got`: func(a *mgmt.Args) { a.Key("list").Strings() },
+		`keyword argument "list"[1] must be a string, got`:       func(a *mgmt.Args) { a.Key("list").Strings() },
 		`keyword argument "text" must be a dict, got a string`:   func(a *mgmt.Args) { a.Key("text").Dict() },
 		`keyword argument "n" must be a boolean, got 0`:          func(a *mgmt.Args) { a.Key("n").Bool() },
 		`keyword argument "n" must be a positive integer, got 0`: func(a *mgmt.Args) { a.Key("n").Positive() },

@@ -73,3 +73,27 @@ func TestErrorsNameMembers(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsOfOthersNameMembers: what other parts of the router find wrong with a member
+// begins with its path.
+func TestErrorsOfOthersNameMembers(t *testing.T) {
+	for text, want := range map[string]any{
+		"meta: longer than 16384 bytes":      "meta",
+		"grants[3]: permissions[0]: unknown": "grants[3].permissions[0]",
+		"roles: want at least one: really":   "roles",
+		"there is no user: add it":           nil,
+		`"a:b": is there`:                    nil,
+		"nothing":                            nil,
+	} {
+		for uri, named := range map[wamp.URI]bool{mgmt.ErrInvalidValue: true, wamp.ErrInvalidURI: true, wamp.ErrNotAuthorized: false} {
+			we, _ := errors.AsType[*wamp.Error](mgmt.Explained(wamp.Errorf(uri, "%s", text)))
+			if got := we.Kwargs["key"]; got != want && named || got != nil && !named {
+				t.Errorf("%s: %q has the key %v", uri, text, got)
+			}
+		}
+	}
+	we, _ := errors.AsType[*wamp.Error](mgmt.Explained(&wamp.Error{URI: mgmt.ErrInvalidValue, Message: "a: b", Kwargs: wamp.Dict{"key": "x"}}))
+	if we.Kwargs["key"] != "x" {
+		t.Errorf("a key became %v", we.Kwargs["key"])
+	}
+}

@@ -68,9 +68,20 @@ func (v Arg) Members() []Arg {
 	list := v.List()
 	out := make([]Arg, len(list))
 	for i, m := range list {
-		out[i] = Arg{args: v.args, name: v.name + "[" + strconv.Itoa(i) + "]", value: m, inside: true}
+		out[i] = v.member(i, m)
+		out[i].inside = true
 	}
 	return out
+}
+
+// member is the one at that place of a list.
+func (v Arg) member(i int, value any) Arg {
+	name, comma := strings.CutSuffix(v.name, ",") // of what stands in a sentence
+	v.name, v.value = name+"["+strconv.Itoa(i)+"]", value
+	if comma {
+		v.name += ","
+	}
+	return v
 }
 
 // Refuse notes that the value is wrong, for a reason that follows its name.

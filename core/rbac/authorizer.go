@@ -111,7 +111,7 @@ func (a *Authorizer) compareLocked(role Role) {
 // Rights of those for whom it is another one than before. If nobody moved, they have
 // the same roles as before.
 func (a *Authorizer) renewLocked(subjects iter.Seq[*member], moved bool) (changed []*Rights) {
-	a.version.Add(1)
+	defer a.version.Add(1) // when all decide by the new one: who decided before then sees it change
 	for m := range subjects {
 		if r := m.rights.Value(); r != nil {
 			old := m.view
@@ -126,8 +126,9 @@ func (a *Authorizer) renewLocked(subjects iter.Seq[*member], moved bool) (change
 	return changed
 }
 
-// Version counts the calls of Set and Follow. Who comes to hold something compares
-// it before and after: if it changed, what was allowed may not be any more.
+// Version counts the changes by Set and Follow that every Rights follows. Who comes to
+// hold something compares it before and after: if it changed, what was allowed may not
+// be any more.
 func (a *Authorizer) Version() uint64 { return a.version.Load() }
 
 // Rights returns what a subject may do; equal subjects share one Rights.

@@ -182,3 +182,52 @@ func BenchmarkSet(b *testing.B) {
 		}
 	}
 }
+
+// watched is a directory that tells when it is asked.
+type watched struct {
+	rbac.Directory
+
+	asked func()
+}
+
+func (w *watched) Grants(r rbac.Role) []rbac.RoleGrant {
+	w.asked()
+	return w.Directory.Grants(r)
+}
+
+// Who is allowed something by what counted before a change, at whatever moment of it,
+// learns of the change by the version.
+func TestVersionTellsOfAChangeUnderWay(t *testing.T) {
+	subscribe := rbac.Grant{Roles: []string{"user"}, Permissions: []rbac.Permission{rbac.Subscribe}, Resources: []rbac.Resource{{URI: "com.a"}}}
+	none, err := rbac.Static(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*rbac.Authorizer, rbac.Directory){
+		"Follow": func(a *rbac.Authorizer, d rbac.Directory) {
+			a.Follow(d, []rbac.Role{{Kind: rbac.RoleGroup, Name: "user"}})
+		},
+		"Set": func(a *rbac.Authorizer, d rbac.Directory) {
+			if _, err := a.Set(rbac.Config{Directory: d}); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		a := newAuthorizer(t, subscribe)
+		rights := a.Rights(as("user"))
+		var versions []uint64
+		change(a, &watched{none, func() {
+			if version := a.Version(); rights.Decide(rbac.Subscribe, "com.a", exact) {
+				versions = append(versions, version)
+			}
+		}})
+		if len(versions) == 0 || rights.Decide(rbac.Subscribe, "com.a", exact) {
+			t.Errorf("%s: allowed at versions %v and at last %t", name, versions, rights.Decide(rbac.Subscribe, "com.a", exact))
+		}
+		for _, v := range versions {
+			if v == a.Version() {
+				t.Errorf("%s: allowed at version %d by what does not count at version %d", name, v, a.Version())
+			}
+		}
+	}
+}

@@ -19,7 +19,8 @@ func (r *Realm) Mark() *Mark {
 	return r.mark
 }
 
-// sinceLocked is why a session was dismissed since m, which is now if it is nil.
+// sinceLocked is why a session cannot join that began to at m, which is now if it is
+// nil: it was dismissed since then, or is not what it was.
 func (m *Mark) sinceLocked(s *meta.Session) *wamp.Error {
 	for m != nil {
 		if m = m.next; m != nil {
@@ -28,18 +29,25 @@ func (m *Mark) sinceLocked(s *meta.Session) *wamp.Error {
 			}
 		}
 	}
-	return nil
+	if s.Rights == nil {
+		return nil
+	}
+	return s.Rights.Flaw()
 }
 
 // Dismiss ends the sessions for which why gives a reason, with GOODBYE for that
-// reason, those without connection too; none of them can be resumed, and none of
-// their testaments is published. Clients that are being logged in meanwhile are
+// reason, those without connection and those of bridges too; none of them can be
+// resumed, and none of their testaments is published. Clients that are being logged in meanwhile are
 // refused with ABORT for the same reason. It returns how many sessions it ended.
 // why must be quick, must not call the realm, and may be called at the same time
 // from several goroutines and after Dismiss returned.
 func (r *Realm) Dismiss(why func(*meta.Session) *wamp.Error) int {
-	n := 0
-	for s, because := range r.dismissed(why) {
+	sessions, bridges := r.dismissed(why)
+	n := len(bridges)
+	for m, because := range bridges {
+		m.Goodbye(because.URI, because.Message)
+	}
+	for s, because := range sessions {
 		if end(s, because) {
 			n++
 		}
@@ -55,41 +63,32 @@ func end(s *meta.Session, because *wamp.Error) bool {
 }
 
 // dismissed finds the sessions that are to end and leaves word for those to come.
-func (r *Realm) dismissed(why func(*meta.Session) *wamp.Error) map[*meta.Session]*wamp.Error {
+func (r *Realm) dismissed(why func(*meta.Session) *wamp.Error) (sessions map[*meta.Session]*wamp.Error, bridges map[Member]*wamp.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := &Mark{why: why}
 	r.mark.next, r.mark = m, m
-	found := make(map[*meta.Session]*wamp.Error)
+	sessions, bridges = make(map[*meta.Session]*wamp.Error), make(map[Member]*wamp.Error)
 	for _, s := range r.sessions {
 		if because := why(s); because != nil {
-			found[s] = because
+			sessions[s] = because
 		}
 	}
-	return found
+	for _, b := range r.bridges {
+		if because := why(b.session); because != nil {
+			bridges[b.Member] = because
+		}
+	}
+	return sessions, bridges
 }
 
 // secure ends what was let in while the realm had no security.
 func (r *Realm) secure() {
 	because := wamp.Errorf(wamp.CloseKilled, "the realm has security from now on: log in")
-	for _, m := range r.unsecuredBridges() {
-		m.Goodbye(because.URI, because.Message)
-	}
 	r.Dismiss(func(s *meta.Session) *wamp.Error {
 		if s.Unsecured {
 			return because
 		}
 		return nil
 	})
-}
-
-func (r *Realm) unsecuredBridges() (found []Member) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for _, b := range r.bridges {
-		if b.unsecured {
-			found = append(found, b.Member)
-		}
-	}
-	return found
 }

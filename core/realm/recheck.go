@@ -51,7 +51,7 @@ func (r *Realm) having(rights []*rbac.Rights) (sessions []*meta.Session, bridges
 		sessions = append(sessions, r.alike[some]...)
 	}
 	for _, b := range r.bridges {
-		if m, ok := b.Member.(Rechecked); ok && changed[b.rights] {
+		if m, ok := b.Member.(Rechecked); ok && changed[b.session.Rights] {
 			bridges = append(bridges, m)
 		}
 	}
@@ -99,13 +99,17 @@ type doubt struct {
 	match   wamp.Match
 }
 
-// doubts wait to be settled, each once, on a goroutine that is there while there
-// are any. They are no more than what sessions hold.
+// doubts wait to be settled, each once, on some goroutines that are there while
+// there are any. They are no more than what sessions hold.
 type doubts struct {
 	mu      sync.Mutex
 	waiting map[doubt]struct{}
-	busy    bool // somebody is at it
+	askers  int
 }
+
+// maxAskers bounds how many doubts are settled at a time: one whose authorizer is
+// slow does not hold up the others.
+const maxAskers = 16
 
 func (ds *doubts) add(list []doubt, settle func(doubt)) {
 	if len(list) == 0 {
@@ -119,8 +123,8 @@ func (ds *doubts) add(list []doubt, settle func(doubt)) {
 	for _, d := range list {
 		ds.waiting[d] = struct{}{}
 	}
-	if !ds.busy {
-		ds.busy = true
+	for ds.askers < min(maxAskers, len(ds.waiting)) {
+		ds.askers++
 		go func() {
 			for d, ok := ds.next(); ok; d, ok = ds.next() {
 				settle(d)
@@ -129,7 +133,8 @@ func (ds *doubts) add(list []doubt, settle func(doubt)) {
 	}
 }
 
-// next takes one of those that wait; false if none does.
+// next takes one of those that wait; if none does, it returns false, and who asks
+// ends.
 func (ds *doubts) next() (doubt, bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
@@ -137,12 +142,12 @@ func (ds *doubts) next() (doubt, bool) {
 		delete(ds.waiting, d)
 		return d, true
 	}
-	ds.busy = false
+	ds.askers--
 	return doubt{}, false
 }
 
 // settle asks the dynamic authorizer, which has its own deadline, and revokes
-// what it does not allow.
+// what it does not allow, unless it was granted meanwhile.
 func (r *Realm) settle(d doubt) {
 	s := r.Session(d.session)
 	if s == nil || s.Rights.Decide(d.p, d.uri, d.match) {
@@ -150,7 +155,7 @@ func (r *Realm) settle(d doubt) {
 	}
 	if dynamic := r.Access.Dynamic(); dynamic != nil {
 		answer, err := dynamic.Ask(context.Background(), r.Caller, nil, r.About(s), d.p, d.uri, d.match)
-		if err == nil && answer.Allow {
+		if err == nil && answer.Allow || s.Rights.Decide(d.p, d.uri, d.match) {
 			return
 		}
 	}

@@ -17,19 +17,15 @@ type Member interface {
 	Goodbye(reason wamp.URI, message string)
 }
 
-// bridge is a session that stands for another router.
+// bridge is a session that stands for another router, and what is known of it.
 type bridge struct {
 	Member
 
-	rights    *rbac.Rights
-	unsecured bool
+	session *meta.Session
 }
 
 // ErrClosed is returned by Join when the realm is going away.
 var ErrClosed = errors.New("realm closed")
-
-// ErrSecured is returned by JoinBridge when security was switched on meanwhile.
-var ErrSecured = errors.New("realm has security now")
 
 // ErrTaken is returned by Join when a session has the id already.
 var ErrTaken = errors.New("session id taken")
@@ -46,9 +42,6 @@ func (r *Realm) Join(s *meta.Session, since *Mark) (Rates, error) {
 	if why := since.sinceLocked(s); why != nil {
 		return Rates{}, why
 	}
-	if flaw := s.Rights.Flaw(); flaw != nil {
-		return Rates{}, flaw
-	}
 	rates, err := r.limits.enter(s, len(r.sessions))
 	if err != nil {
 		return Rates{}, err
@@ -61,21 +54,18 @@ func (r *Realm) Join(s *meta.Session, since *Mark) (Rates, error) {
 }
 
 // JoinBridge puts a session that stands for another router into the table. The
-// Meta API does not know it. rights are nil if it may do everything. unsecured says
-// that the realm had no security when it was let in; ErrSecured that it has now.
-func (r *Realm) JoinBridge(id wamp.ID, m Member, rights *rbac.Rights, unsecured bool) error {
+// Meta API does not know it, but it is dismissed as others are. It has no Rights if
+// it may do everything, and needs no Conn. Errors are as of Join.
+func (r *Realm) JoinBridge(s *meta.Session, m Member, since *Mark) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.freeLocked(id); err != nil {
+	if err := r.freeLocked(s.ID()); err != nil {
 		return err
 	}
-	if unsecured && !r.Policy().SecurityDisabled {
-		return ErrSecured
+	if why := since.sinceLocked(s); why != nil {
+		return why
 	}
-	if rights != nil && !rights.Valid() {
-		return rights.Flaw()
-	}
-	r.bridges[id] = bridge{m, rights, unsecured}
+	r.bridges[s.ID()] = bridge{m, s}
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (s *Session) permit(p rbac.Permission, uri wamp.URI, match wamp.Match) (dis
 		return false, nil
 	}
 	if d := s.realm.Access.Dynamic(); d != nil && d.Asks(p, uri, match) {
-		if answer := s.consult(d, p, uri, match); answer.Allow {
+		if answer := s.consult(d, p, uri, match); answer.Allow && !s.leaving.Load() { // it may have been ended meanwhile
 			return answer.Disclose, nil
 		}
 	}

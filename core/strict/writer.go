@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -43,7 +44,11 @@ func (w *writer) value(path string, v reflect.Value, n node) {
 		return
 	case encoding.TextUnmarshaler:
 		if s, ok := typed[string](w, path, n, "a string"); ok {
-			w.note(path, n, to.UnmarshalText([]byte(s)))
+			err := to.UnmarshalText([]byte(s))
+			if _, ok := to.(*netip.Prefix); ok && err != nil { // which would speak of Go
+				err = fmt.Errorf("%q is no address prefix such as 10.0.0.0/8", s)
+			}
+			w.note(path, n, err)
 		}
 		return
 	}

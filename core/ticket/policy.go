@@ -96,17 +96,24 @@ func ParseOptions(kwargs wamp.Dict) (Options, error) {
 	texts := map[string]*string{"client_ticket": &o.ClientTicket, "client_id": &o.ClientID, "device_id": &o.DeviceID}
 	for key, v := range kwargs {
 		var ok bool
+		want := ""
 		switch to := texts[key]; {
 		case v == nil: // not given
 			ok = true
 		case to != nil:
+			want = "text that is not empty"
+			if key != "client_ticket" {
+				want = fmt.Sprintf("text of 1 to %d bytes", maxOption)
+			}
 			*to, ok = v.(string)
 			ok = ok && *to != "" && (key == "client_ticket" || len(*to) <= maxOption)
 		case key == "allow_sso":
+			want = "true or false"
 			var sso bool
 			sso, ok = v.(bool)
 			o.Local, o.SSO = !sso, sso
 		case key == "expiry_time_secs":
+			want = "a whole number of seconds above 0"
 			var n int64
 			n, ok = v.(int64)
 			ok = ok && n > 0
@@ -115,7 +122,7 @@ func ParseOptions(kwargs wamp.Dict) (Options, error) {
 			return o, wamp.Errorf(wamp.ErrInvalidArgument, "unknown option %q: use expiry_time_secs, allow_sso, client_ticket, client_id or device_id", key)
 		}
 		if !ok {
-			return o, wamp.Errorf(ErrInvalidValue, "%s: a value of %s does not fit", key, wamp.TypeName(v))
+			return o, wamp.Errorf(ErrInvalidValue, "%s: want %s", key, want)
 		}
 	}
 	return o, nil

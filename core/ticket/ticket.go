@@ -57,7 +57,7 @@ type Record struct {
 	Incarnation id.Incarnation `json:"incarnation"`
 	Scope       Scope          `json:"scope"`
 	// AuthMethod is how the session that asked for it had logged in, IssuedBy its
-	// authid, or the client of whom it showed a ticket; trust and Operator where the
+	// authid, or the client of whom it showed a ticket; both are Operator where the
 	// node's operator did.
 	AuthMethod string `json:"authmethod"`
 	IssuedBy   string `json:"issued_by"`

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,7 +30,7 @@ type Config struct {
 	Call func(context.Context, Call) (Answer, error)
 }
 
-// Handler serves GET /ping, /ready and /metrics.
+// Handler serves GET /ping, /ready and /metrics, and at / what there is.
 func Handler(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	public(mux, cfg)
@@ -59,7 +60,16 @@ func SocketHandler(cfg Config) http.Handler {
 	return mux
 }
 
+const paths = `GET /metrics  figures for Prometheus
+GET /ping     204 while the node runs
+GET /ready    204 while it can serve clients, else 503 and why not
+`
+
 func public(mux *http.ServeMux, cfg Config) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, paths) // the client may be gone
+	})
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})

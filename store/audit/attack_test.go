@@ -83,7 +83,7 @@ func TestAttacks(t *testing.T) {
 			r.AuthID = "somebody else"
 			f[change2] = splice(f[change2], 2, 3, h.Append(nil, r))
 		}, change2 + " line 4", "does not follow"},
-		"the oldest file removed":  {func(f map[string][]byte) { delete(f, change1) }, "", change1 + " is missing"},
+		"the oldest file removed":  {func(f map[string][]byte) { delete(f, change1) }, "", change1 + " is missing, which the log still had when"},
 		"a file removed":           {func(f map[string][]byte) { delete(f, change2) }, change3, change2 + " is missing"},
 		"the oldest login removed": {func(f map[string][]byte) { delete(f, access1) }, "", access1 + " is missing"},
 		"a file emptied":           {func(f map[string][]byte) { f[access2] = []byte{} }, access2, "the file is empty"},

@@ -1,10 +1,13 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"bondy/core/audit"
@@ -208,15 +211,22 @@ func (w *file) rotate() error {
 	if w.out != nil {
 		_ = w.out.Close() // it was synced
 	}
-	gone := w.segments[:len(w.segments)-len(kept)]
-	w.out, w.head, w.durable, w.torn, w.segments = out, head, head, false, append(append([]segment{}, kept...), s)
-	for _, g := range gone {
-		if err := os.Remove(g.path(w.dir)); err != nil {
-			w.cfg.Log.Error("an old file of the audit log was not deleted", slog.Any("err", err))
-		}
-	}
+	w.out, w.head, w.durable, w.torn = out, head, head, false
+	w.segments = append(slices.Clone(w.dropOld(len(w.segments)-len(kept))), s)
 	w.cfg.Log.Info("the audit log begins a file", slog.String("file", s.name()), slog.Uint64("record", head.Seq), slog.String("head", head.String()))
 	return nil
+}
+
+// dropOld deletes the n oldest files and returns those that are left: no gap is in
+// them, also where one cannot be deleted, which is tried again the next time.
+func (w *file) dropOld(n int) []segment {
+	for i, old := range w.segments[:n] {
+		if err := os.Remove(old.path(w.dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.cfg.Log.Error("an old file of the audit log was not deleted", slog.Any("err", err))
+			return w.segments[i:]
+		}
+	}
+	return w.segments[n:]
 }
 
 // create makes a file with its first line, which is on disk when it returns.

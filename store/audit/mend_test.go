@@ -71,6 +71,72 @@ func TestFileThatWasNotBegun(t *testing.T) {
 	}
 }
 
+// TestAccessThatWasNotBegun is that crash at the first start of all.
+func TestAccessThatWasNotBegun(t *testing.T) {
+	for _, text := range []string{"", `{"seq":`} {
+		dir := t.TempDir()
+		former(t, dir, 1, 5)
+		if err := os.WriteFile(filepath.Join(dir, access1), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := verify(t, dir); r.Access.Last != 0 {
+			t.Errorf("%+v", r)
+		}
+		for range 2 { // who comes second knows how far the first came
+			l := open(t, dir, store.Config{})
+			l.Record(audit.Event{Kind: audit.Node, Action: "bondy.node.start"})
+			l.stop()
+			verify(t, dir)
+		}
+		write(t, dir, map[string][]byte{change1: contents(t, dir)[change1], access1: []byte(text)})
+		if _, err := store.NewFiles(dir).Verify(""); err == nil {
+			t.Error("the logins were emptied")
+		}
+	}
+}
+
+// TestOldFileThatStays has the oldest file not be deleted for a while: nothing seems
+// to be missing.
+func TestOldFileThatStays(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.Config{MaxSegment: 2 << 10, MaxBytes: 6 << 10})
+	n := 0
+	until := func(name string) {
+		t.Helper()
+		for ; n < 1000; n++ {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				return
+			}
+			l.admin(n)
+			l.flush()
+		}
+		t.Fatalf("there is no %s", name)
+	}
+	until(change2)
+	first := contents(t, dir)[change1]
+	inTheWay := filepath.Join(dir, change1)
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	until("audit-0000000006.jsonl")
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(inTheWay, first, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, dir).Administration; r.First != 1 || r.Files != 6 {
+		t.Errorf("%+v", r)
+	}
+	until("audit-0000000007.jsonl")
+	if r := verify(t, dir).Administration; r.First == 1 || r.Files > 3 {
+		t.Errorf("it was not deleted later: %+v", r)
+	}
+}
+
 // TestDamageIsKept changes a record in the middle: the log goes on in another
 // file, and what is wrong stays to be seen.
 func TestDamageIsKept(t *testing.T) {

@@ -58,12 +58,13 @@ func (v *verifier) end(files []segment) error {
 		}
 	}
 	switch {
-	case len(files) == 0 && v.series == access:
-		return nil // of a log of before there were such files, or the marks would say
+	case v.series == access && (len(files) == 0 || v.chain.Last == 0 && files[0].number == 1 && len(files) == 1):
+		return nil // of a log of before there were such files, or one that was killed as it began; else the marks would say
 	case v.chain.Last == 0:
 		return v.damage("there is no record in files %s-*", v.series)
 	case files[0].number > v.oldest:
-		return v.damage("%s is missing, which the log has kept", v.series.name(files[0].number-1))
+		return v.damage("%s is missing, which the log still had when %s was begun; unless it was deleted since, and what is missing are the files after %s",
+			v.series.name(files[0].number-1), v.series.name(files[len(files)-1].number), v.series.name(files[len(files)-1].number))
 	}
 	return nil
 }

@@ -77,13 +77,28 @@ func (f Files) Verify(head string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range 10 { // a node that runs may delete the oldest file
-		report, err := f.verify(noted)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return report, err
+	for range 10 { // a node that runs begins files, and deletes the oldest
+		before := f.names()
+		report, failed := f.verify(noted)
+		_, damaged := errors.AsType[*DamageError](failed)
+		if damaged && !slices.Equal(before, f.names()) || errors.Is(failed, fs.ErrNotExist) {
+			err = failed
+			continue
+		}
+		return report, failed
+	}
+	return nil, fmt.Errorf("files come and go in %s while they are read: %w", f.dir, err)
+}
+
+// names are those of the files.
+func (f Files) names() (all []string) {
+	for _, s := range both() {
+		files, _ := list(f.dir, s) // verify tells
+		for _, one := range files {
+			all = append(all, one.name())
 		}
 	}
-	return nil, fmt.Errorf("the files in %s are deleted faster than they can be read", f.dir)
+	return all
 }
 
 func (f Files) verify(noted []string) (*Report, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -11,7 +12,9 @@ import (
 
 	"bondy/core/audit"
 	"bondy/core/auth"
+	"bondy/core/meta"
 	"bondy/core/peer"
+	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
@@ -43,13 +46,17 @@ type coreLink struct {
 // the end of the link.
 type coreSession struct {
 	*session
-	uri      wamp.URI
-	claim    string         // who the edge says it is
-	who      *auth.Identity // who it is, while opened
-	turn     sync.Mutex
-	exchange *auth.Exchange // while AUTHENTICATE is awaited
-	opened   bool
-	ended    bool
+	uri   wamp.URI
+	home  *realm.Realm // of that URI at HELLO, which was
+	since *realm.Mark  // then
+	claim string       // who the edge says it is
+	// unsecured says that the realm had no security at HELLO.
+	unsecured bool
+	who       *auth.Identity // who it is, while opened
+	turn      sync.Mutex
+	exchange  *auth.Exchange // while AUTHENTICATE is awaited
+	opened    bool
+	ended     bool
 }
 
 // maxRealms bounds the realms that one edge bridges.
@@ -160,7 +167,11 @@ func (s *coreSession) frame(cl *coreLink, body []byte) error {
 	case *wamp.Authenticate:
 		return s.authenticate(cl, m)
 	case *wamp.Goodbye:
-		s.renew(cl, "")
+		var reason string
+		if why := s.parting.Load(); why != nil {
+			reason = *why
+		}
+		s.renew(cl, reason)
 		return nil
 	}
 	if !s.opened {
@@ -200,6 +211,7 @@ func (s *coreSession) hello(cl *coreLink, m *wamp.Hello) error {
 	if err != nil {
 		return s.abort(cl, err)
 	}
+	s.home, s.since = r, r.Mark() // before anything that the login depends on
 	policy := r.Policy()
 	if policy.RefuseConnections {
 		return s.abort(cl, wamp.Errorf(wamp.ErrNoSuchRealm, "the realm %q takes no connections at present", m.Realm))
@@ -246,18 +258,19 @@ func (s *coreSession) authenticate(cl *coreLink, m *wamp.Authenticate) error {
 }
 
 func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
-	r, err := s.shared.Realm(s.uri)
-	if err != nil {
-		return s.abort(cl, err)
-	}
-	s.rights = r.Rights(who)
+	s.rights = s.home.Rights(who)
 	s.watch(cl)
 	s.deny(cl)
 	s.send(s.batch, &wamp.Welcome{Session: s.id, Details: wamp.Dict{
 		"authid": who.AuthID, "authrole": who.AuthRole, "authmethod": who.AuthMethod,
 	}})
-	if err := s.join(r, s.id, cl.via, who.AuthID, who.AuthRole); err != nil {
-		return s.abort(cl, wamp.Errorf(wamp.ErrUnavailable, "%v", err))
+	me := &peer.Peer{Session: s.id, AuthID: who.AuthID, AuthRole: who.AuthRole}
+	if err := s.join(s.home, cl.via, &meta.Session{Peer: me, Principal: who.Principal, Unsecured: s.unsecured}, s.since); err != nil {
+		e, ok := errors.AsType[*wamp.Error](err)
+		if !ok {
+			e = wamp.Errorf(wamp.ErrUnavailable, "%v", err)
+		}
+		return s.turnAway(cl, e, &wamp.Goodbye{Reason: e.URI, Details: wamp.Dict{"message": e.Message}}) // for WELCOME is said
 	}
 	s.opened, s.who = true, who
 	s.report(cl, audit.Event{Kind: audit.Login, Outcome: audit.OK})
@@ -267,11 +280,16 @@ func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
 
 // abort refuses the realm; the link and its other realms go on.
 func (s *coreSession) abort(cl *coreLink, err error) error {
+	return s.turnAway(cl, err, wamp.AsError(err).Abort())
+}
+
+// turnAway is abort in other words.
+func (s *coreSession) turnAway(cl *coreLink, err error, m wamp.Message) error {
 	s.log.Warn("realm not bridged", slog.String("realm", string(s.uri)), slog.Any("err", err))
 	if e, ok := audit.Refuse(err); ok {
 		s.report(cl, e)
 	}
-	s.send(s.batch, wamp.AsError(err).Abort())
+	s.send(s.batch, m)
 	s.renew(cl, "")
 	return nil
 }

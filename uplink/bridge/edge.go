@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"bondy/core/meta"
 	"bondy/core/peer"
 	"bondy/core/wamp"
 )
@@ -147,7 +148,7 @@ func (s *edgeSession) dismiss(open *session, message string) {
 	}
 }
 
-// left ends an open session, and tries the realm again.
+// left ends a session, open or not, and tries the realm again.
 func (s *edgeSession) left(reason wamp.URI, details wamp.Dict) {
 	s.leave()
 	s.opened = false
@@ -188,7 +189,7 @@ func (s *edgeSession) frame(body []byte) error {
 	case *wamp.Welcome:
 		return s.welcome(m)
 	case *wamp.Abort:
-		s.again(string(m.Reason), m.Details)
+		s.left(m.Reason, m.Details)
 		return nil
 	case *wamp.Goodbye:
 		if s.opened { // else both ended it at once
@@ -225,7 +226,8 @@ func (s *edgeSession) welcome(m *wamp.Welcome) error {
 	r := &s.edge.realms[s.index]
 	local, err := s.shared.Realm(r.URI)
 	if err == nil {
-		err = s.join(local, wamp.RandomID(), s.edge.via, "uplink:"+s.edge.name, "uplink")
+		me := &peer.Peer{Session: wamp.RandomID(), AuthID: "uplink:" + s.edge.name, AuthRole: "uplink"}
+		err = s.join(local, s.edge.via, &meta.Session{Peer: me}, nil)
 	}
 	if err != nil {
 		s.send(s.batch, &wamp.Goodbye{Reason: wamp.CloseRealm})
@@ -239,16 +241,22 @@ func (s *edgeSession) welcome(m *wamp.Welcome) error {
 	return nil
 }
 
-// again tries a realm once more after a pause that doubles.
+// again tries a realm once more after a pause that doubles. Who is about to do so
+// does not do it twice.
 func (s *edgeSession) again(reason string, details wamp.Dict) {
 	message, _ := details["message"].(string)
 	s.edge.refuse(s.index, reason+" "+message)
 	s.log.Warn("realm not bridged", slog.String("reason", reason), slog.String("message", message), slog.Duration("retry_in", s.pause))
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	over := s.session
 	s.retry = time.AfterFunc(s.pause, func() {
 		s.turn.Lock()
 		defer s.turn.Unlock()
-		if !s.down {
-			s.queue.Close()
+		if !s.down && s.session == over {
+			s.leave()
+			s.opened = false
 			s.begin(newSession(s.shared, s.link, s.sink.number, s.counts, s.log))
 		}
 	})

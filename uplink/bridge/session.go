@@ -11,6 +11,7 @@ import (
 	"bondy/core/broker"
 	"bondy/core/codec"
 	"bondy/core/dealer"
+	"bondy/core/meta"
 	"bondy/core/pattern"
 	"bondy/core/peer"
 	"bondy/core/rbac"
@@ -41,21 +42,20 @@ type session struct {
 	decoder *codec.Decoder
 	rules   view
 	rights  *rbac.Rights // of the uplink, at the core; nil at the edge, which trusts its core
-	// unsecured says that the realm of the core had no security at HELLO.
-	unsecured bool
-	realm     *realm.Realm
-	id        wamp.ID
-	peer      *peer.Peer
-	broker    *broker.Session // nil until joined
-	dealer    *dealer.Session
-	stop      []func()
-	topics    map[wamp.ID]wamp.ID         // subscriptions for the other side, by its request
-	offers    map[wamp.ID]wamp.ID         // registrations likewise
-	held      map[wamp.ID]pattern.Pattern // both, by their ids
+	realm   *realm.Realm
+	id      wamp.ID
+	peer    *peer.Peer
+	broker  *broker.Session // nil until joined
+	dealer  *dealer.Session
+	stop    []func()
+	topics  map[wamp.ID]wamp.ID         // subscriptions for the other side, by its request
+	offers  map[wamp.ID]wamp.ID         // registrations likewise
+	held    map[wamp.ID]pattern.Pattern // both, by their ids
 
 	recheck func() // sees to what is held when permissions change; nil at the edge
 	// dismissed leaves the realm, because of that.
 	dismissed func(message string)
+	parting   atomic.Pointer[string]                      // that, which the answer to GOODBYE may overtake
 	denied    func(rbac.Permission, wamp.URI, wamp.Match) // tells what there is no grant for, where there are rights
 
 	mu         sync.Mutex
@@ -88,15 +88,17 @@ func newSession(shared *Shared, link Link, number uint64, counts *Counts, log *s
 }
 
 // join makes the session a peer of the realm, through which the other side's
-// interest, events and calls come, and tells the other side of ours.
-func (s *session) join(r *realm.Realm, id wamp.ID, via *peer.Bridge, authID, authRole string) error {
-	if err := r.JoinBridge(id, s, s.rights, s.unsecured); err != nil {
+// interest, events and calls come, and tells the other side of ours. as is who it is,
+// with the Peer's id and names; since is when it began to be let in.
+func (s *session) join(r *realm.Realm, via *peer.Bridge, as *meta.Session, since *realm.Mark) error {
+	as.Rights = s.rights
+	if err := r.JoinBridge(as, s, since); err != nil {
 		return err
 	}
-	s.realm, s.id = r, id
+	s.realm, s.id = r, as.ID()
 	s.topics, s.offers, s.held = make(map[wamp.ID]wamp.ID), make(map[wamp.ID]wamp.ID), make(map[wamp.ID]pattern.Pattern)
 	s.peer = &peer.Peer{
-		Session: id, AuthID: authID, AuthRole: authRole, Via: via, Queue: s.queue,
+		Session: s.id, AuthID: as.Peer.AuthID, AuthRole: as.Peer.AuthRole, Via: via, Queue: s.queue,
 		Topics: s.rules.sendTopics.match, Procedures: s.rules.sendProcedures.match,
 		Features: peer.Publisher | peer.Subscriber | peer.Caller | peer.Callee |
 			peer.CalleeProgressiveResults | peer.CalleeProgressiveInvocations | peer.CalleeCanceling |
@@ -126,6 +128,7 @@ func (s *session) leave() {
 	s.broker.Leave(s.batch)
 	s.dealer.Leave(s.batch)
 	s.batch.Flush()
+	s.sink.Flush() // nothing is owed any more
 	s.broker = nil
 }
 
@@ -191,6 +194,7 @@ func (s *session) send(b *peer.Batch, m wamp.Message) {
 // Goodbye implements realm.Member: it tells the other side, and leaves the realm
 // without waiting for an answer.
 func (s *session) Goodbye(reason wamp.URI, message string) {
+	s.parting.Store(&message)
 	b := peer.NewBatch(s.shared.Counters)
 	s.send(b, &wamp.Goodbye{Reason: reason, Details: wamp.Dict{"message": message}})
 	b.Flush()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -18,14 +19,15 @@ const (
 	forever = 100 * 365 * 24 * time.Hour
 )
 
-func callCommand(out io.Writer) *cobra.Command {
+func callCommand(out, errOut io.Writer) *cobra.Command {
 	var c connection
 	return prepare(&cobra.Command{
 		Use:   "call PROCEDURE [ARGS] [KWARGS]",
 		Short: "Call a procedure and print its results",
 		Long: `Call a procedure. ARGS is a JSON list and KWARGS a JSON object. Each result,
 progressive ones included, is a line {"args":[...],"kwargs":{...}}. With
---timeout the router is asked to end the call when no result comes for so long.`,
+--timeout the router is asked to end the call when no result comes for so long. An
+error that says more than a sentence is such a line on standard error, too.`,
 		Args: cobra.RangeArgs(1, 3),
 	}, &c, func(ctx context.Context, args []string) error {
 		list, dict, err := parseContent(args)
@@ -57,10 +59,20 @@ progressive ones included, is a line {"args":[...],"kwargs":{...}}. With
 			},
 		})
 		if err != nil {
+			printError(errOut, err)
 			return err
 		}
 		return printResult(out, result)
 	})
+}
+
+// printError prints what an error has beside the sentence that is shown of it anyway.
+func printError(out io.Writer, err error) {
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok || e.Message() == "" || len(e.Args) < 2 && len(e.Kwargs) == 0 {
+		return
+	}
+	_ = printResult(out, &client.Result{Args: e.Args, Kwargs: e.Kwargs}) // the error itself is what matters
 }
 
 // leave closes the session; what fails then is of no interest any more.

@@ -39,7 +39,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // command's context does.
 func Commands(out, errOut io.Writer) []*cobra.Command {
 	return []*cobra.Command{
-		callCommand(out), publishCommand(out), subscribeCommand(out, errOut), registerCommand(errOut),
+		callCommand(out, errOut), publishCommand(out), subscribeCommand(out, errOut), registerCommand(errOut),
 	}
 }
 

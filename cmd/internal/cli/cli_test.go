@@ -142,6 +142,28 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// TestCallShowsTheWholeError: what an error has beside its sentence is on standard error.
+func TestCallShowsTheWholeError(t *testing.T) {
+	r := clienttest.Start(t, nil, func(p *clienttest.Peer) {
+		p.Welcome()
+		m := clienttest.Expect[*wamp.Call](p)
+		p.Send(&wamp.ErrorMessage{RequestType: wamp.TypeCall, Request: m.Request, Error: "a.error.bad", Payload: m.Payload.Clone()})
+		p.Goodbye()
+	})
+	for _, tc := range []struct{ args, kwargs, want string }{
+		{`["it broke"]`, `{"key":"a","limit":7}`, `{"args":["it broke"],"kwargs":{"key":"a","limit":7}}` + "\n"},
+		{`["it broke",[1]]`, ``, `{"args":["it broke",[1]]}` + "\n"},
+		{`["it broke"]`, ``, ""},
+		{`[1]`, `{"key":"a"}`, ""}, // all of it is in the line of the error
+	} {
+		var out, errOut bytes.Buffer
+		text, status := run(t.Context(), &out, &errOut, "call", "a.fail", tc.args, tc.kwargs, "--serializer", "json", "--url", r.RawSocket)
+		if errOut.String() != tc.want || out.Len() > 0 || status != 1 || !strings.HasPrefix(text, "a.error.bad: ") {
+			t.Errorf("%s %s: %q, %q, status %d, want %q", tc.args, tc.kwargs, errOut.String(), text, status, tc.want)
+		}
+	}
+}
+
 func TestCallWithoutRouter(t *testing.T) {
 	url := "unix:" + filepath.Join(t.TempDir(), "nobody")
 	text, status := run(t.Context(), io.Discard, io.Discard, "call", "a.b", "--url", url)

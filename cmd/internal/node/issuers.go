@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +24,7 @@ import (
 // are. Safe for concurrent use.
 type logins struct {
 	client *http.Client
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	keys map[wamp.URI]map[keySource]*auth.KeySet
@@ -33,11 +36,12 @@ type keySource struct {
 	refresh, keep time.Duration
 }
 
-func newLogins() *logins {
+func newLogins(log *slog.Logger) *logins {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true // the next fetch is an hour away
 	return &logins{
 		client: &http.Client{Transport: transport, CheckRedirect: trustedRedirect},
+		log:    log,
 		keys:   make(map[wamp.URI]map[keySource]*auth.KeySet),
 	}
 }
@@ -71,11 +75,27 @@ func (l *logins) config(uri wamp.URI, p *directory.Properties, sources []auth.So
 		set := old[from]
 		if set == nil {
 			set = auth.NewKeySet(l.fetcher(from), from.refresh, from.keep)
+			l.look(uri, from.file)
 		}
 		l.keys[uri][from] = set
 		cfg.Issuers = append(cfg.Issuers, is.Auth(set))
 	}
 	return cfg, cfg.SecurityDisabled || len(cfg.Methods) > 0, nil
+}
+
+// look warns of a file with keys that cannot be read now; it may come before the first
+// login.
+func (l *logins) look(uri wamp.URI, file string) {
+	if file == "" {
+		return
+	}
+	f, err := os.Open(filepath.Clean(file))
+	if err != nil {
+		l.log.Warn("the keys of an issuer cannot be read: nobody can log in with its tokens before they can",
+			slog.String("realm", string(uri)), slog.Any("err", err))
+		return
+	}
+	_ = f.Close() // nothing was written
 }
 
 // forget drops the keys of a realm that is gone.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -17,7 +18,7 @@ import (
 )
 
 func TestLoginsKeepKeysOfUnchangedIssuers(t *testing.T) {
-	l := newLogins()
+	l := newLogins(slog.New(slog.DiscardHandler))
 	p := directory.Properties{AuthMethods: []string{"jwt"}}
 	p.Login.Issuers = []directory.Issuer{{Issuer: "a", Audience: "x", JWKSURL: "https://a/keys"}, {Issuer: "b", Audience: "x", JWKSFile: "b.json"}}
 	keys := func() (out []*auth.KeySet) {
@@ -45,7 +46,7 @@ func TestLoginsKeepKeysOfUnchangedIssuers(t *testing.T) {
 }
 
 func TestLoginsOfferOnlyWhatWorks(t *testing.T) {
-	l := newLogins()
+	l := newLogins(slog.New(slog.DiscardHandler))
 	p := directory.Properties{AuthMethods: []string{"jwt", "tls", "trust"}}
 	if cfg, ok, err := l.config("r", &p, nil); ok || err != nil {
 		t.Errorf("a realm offers %v without what these need", cfg.Methods)
@@ -62,7 +63,7 @@ func TestLoginsOfferOnlyWhatWorks(t *testing.T) {
 }
 
 func TestLoginsReadRouterKey(t *testing.T) {
-	l := newLogins()
+	l := newLogins(slog.New(slog.DiscardHandler))
 	p := directory.Properties{AuthMethods: []string{"cryptosign"}}
 	p.Login.RouterKeyFile = filepath.Join(t.TempDir(), "router.key")
 	if _, _, err := l.config("r", &p, nil); err == nil {
@@ -87,7 +88,7 @@ func TestIssuersAreFetchedWithinBounds(t *testing.T) {
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	s := httptest.NewServer(mux)
 	defer s.Close()
-	l := newLogins()
+	l := newLogins(slog.New(slog.DiscardHandler))
 	fetch := func(path string) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		if path == "/hang" {
@@ -107,5 +108,26 @@ func TestIssuersAreFetchedWithinBounds(t *testing.T) {
 		if _, err := fetch(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
+	}
+}
+
+// TestMissingKeysOfIssuer: a file with keys that is not there is no error, as it may come,
+// and is warned of once.
+func TestMissingKeysOfIssuer(t *testing.T) {
+	var text strings.Builder
+	l := newLogins(slog.New(slog.NewTextHandler(&text, nil)))
+	there := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(there, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := directory.Properties{AuthMethods: []string{"jwt"}}
+	p.Login.Issuers = []directory.Issuer{{Issuer: "a", Audience: "x", JWKSFile: "/none/keys.json"}, {Issuer: "b", Audience: "x", JWKSFile: there}}
+	for range 2 {
+		if _, ok, err := l.config("r", &p, nil); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	if strings.Count(text.String(), "level=WARN") != 1 || !strings.Contains(text.String(), "/none/keys.json") || !strings.Contains(text.String(), "realm=r") {
+		t.Errorf("the log has %q", text.String())
 	}
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +14,8 @@ import (
 
 	"bondy/cmd/internal/config"
 	"bondy/cmd/internal/pki"
+	"bondy/core/audit"
+	"bondy/core/auth"
 	"bondy/gateway/admin"
 	"bondy/gateway/welcome"
 	"bondy/transport"
@@ -61,6 +64,7 @@ func (n *Node) bind(ctx context.Context, l *config.Listener, api admin.Config) e
 		if cfg.TLS, err = tlsFiles(l.TLS, n.log); err != nil {
 			return fmt.Errorf("listener %s: %w", l.Address, err)
 		}
+		cfg.TLS.Revoked = n.watched(cfg.TLS.Revoked, l.Address)
 	}
 	t, err := transport.New(ctx, cfg, n.router.Serve, n.log)
 	if err != nil {
@@ -88,6 +92,24 @@ func tlsFiles(files *config.TLS, log *slog.Logger) (*tlsconf.Config, error) {
 	}
 	cfg.Revoked = revoked.Check
 	return cfg, nil
+}
+
+// watched records in the audit log which client certificates are refused, or cut off,
+// because they are revoked.
+func (n *Node) watched(revoked func([]*x509.Certificate) error, listener string) func([]*x509.Certificate) error {
+	if revoked == nil {
+		return nil
+	}
+	return func(chain []*x509.Certificate) error {
+		err := revoked(chain)
+		if err != nil {
+			audit.Emit(n.audit, audit.Event{
+				Kind: audit.Refusal, Outcome: audit.Refused, AuthID: chain[0].Subject.CommonName, AuthMethod: auth.MethodTLS,
+				Object: "listener " + listener, Reason: err.Error(),
+			})
+		}
+		return err
+	}
 }
 
 // address is a bound address in the form that the configuration uses.

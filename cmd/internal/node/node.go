@@ -88,6 +88,7 @@ type Node struct {
 	trail     *files.Log     // the audit log; nil without one
 	audit     audit.Recorder // the same, for those who record
 	router    *core.Router
+	events    *changes.Events // told on topics
 	metrics   *prometheus.Registry
 	reclaim   *reclaimer
 
@@ -199,7 +200,7 @@ func newNode(cfg config.Config, opts Options) *Node {
 	}
 	life, end := context.WithCancel(context.Background())
 	n := &Node{
-		life: life, end: end, logins: newLogins(),
+		life: life, end: end, logins: newLogins(opts.Log),
 		opts: opts, cfg: cfg, gate: auth.NewGate(0), guard: auth.NewGuard(), metrics: prometheus.NewRegistry(), reclaim: newReclaimer(),
 		log: opts.Log.With(slog.String("node", cfg.Node)), pace: changes.NewPace(cfg.Limits.MaxChangesPerSecondPerRealm),
 	}
@@ -305,7 +306,8 @@ func (n *Node) route() {
 			IDKey: n.idKey, QueueBudget: int64(n.cfg.Limits.QueueBudget), Log: n.log, Audit: n.audit,
 		})
 		if err == nil {
-			n.directory.Observe(n.events())
+			n.events = n.newEvents()
+			n.directory.Observe(n.events.Observe)
 			err = n.history.Prune()
 		}
 		if err == nil {
@@ -367,6 +369,7 @@ func (n *Node) drain(ctx context.Context) {
 	n.reloading.Lock()
 	grace := n.cfg.Limits.ShutdownGrace
 	n.reloading.Unlock()
+	n.events.Node(n.cfg.Node, "stopped") // while there are sessions to hear it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	n.router.Shutdown(ctx)
@@ -394,6 +397,7 @@ func (n *Node) Reload() ([]string, error) {
 		return nil, err
 	}
 	n.tell("bondy.node.reloaded")
+	n.events.Node(n.cfg.Node, "reloaded")
 	n.log.Info("configuration reloaded")
 	return notes, nil
 }

@@ -71,8 +71,8 @@ func (n *Node) forget(c *directory.Commit) {
 	}
 }
 
-// events tells on topics what was changed.
-func (n *Node) events() func(*directory.Commit) {
+// newEvents makes what tells on topics.
+func (n *Node) newEvents() *admin.Events {
 	counters, _ := n.router.Peers()
 	return admin.NewEvents(func(uri wamp.URI) *meta.Events {
 		r, err := n.router.Realm(uri)
@@ -80,7 +80,7 @@ func (n *Node) events() func(*directory.Commit) {
 			return nil
 		}
 		return r.Events
-	}, counters).Observe
+	}, counters)
 }
 
 // storeCredential stores what a login made of a user's password.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	composition "bondy/cmd/internal/node"
+	"bondy/core/audit"
 	"bondy/core/wamp"
 	"bondy/transport/client"
 )
@@ -26,7 +28,8 @@ func TestRevokedClientCertificate(t *testing.T) {
 	file := func(name string) string { return filepath.Join(a.dir, name) }
 	trust := fmt.Sprintf("tls = { cert = %q, key = %q, client_ca = %q }", file("core.crt"), file("core.key"), file("ca.crt"))
 	for _, service := range []string{"rawsocket", "websocket"} {
-		n := startTOML(t, listener(service, trust)+`
+		dir := t.TempDir()
+		n := startIn(t, dir, listener(service, trust)+`
 [[realm]]
 uri = "realm1"
 authmethods = ["tls"]
@@ -35,7 +38,7 @@ tls = { authid = "cn" }
 username = "lost"
 [[realm.users]]
 username = "kept"
-`)
+`, nil)
 		url := "tls://" + n.raw
 		if service == "websocket" {
 			url = "wss://" + n.web + "/ws"
@@ -84,5 +87,13 @@ username = "kept"
 			t.Errorf("%s: the other session ended: %v", service, kept.Err())
 		}
 		n.stop()
+		refused := false
+		err = composition.AuditLog(filepath.Join(dir, "bondy-data")).Tail(t.Context(), composition.AuditQuery{Kind: audit.Refusal}, func(r *audit.Record, damage error) error {
+			refused = refused || r.AuthID == "lost" && r.AuthMethod == "tls" && strings.HasPrefix(r.Object, "listener ") && strings.Contains(r.Reason, "revoked")
+			return damage
+		})
+		if err != nil || !refused {
+			t.Errorf("%s: the audit log has no refusal of the revoked certificate, %v", service, err)
+		}
 	}
 }

@@ -215,7 +215,7 @@ func signingKey(t *testing.T, box *seal.Box, row directory.Row) []byte {
 // authentication, for more than health.
 func TestAdminListenerAnswersLittle(t *testing.T) {
 	d := newDomain(t, "")
-	open := map[string]int{"GET /ping": http.StatusNoContent, "GET /ready": http.StatusNoContent, "GET /metrics": http.StatusOK}
+	open := map[string]int{"GET /ping": http.StatusNoContent, "GET /ready": http.StatusNoContent, "GET /metrics": http.StatusOK, "GET /": http.StatusOK}
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
 		for _, path := range []string{
 			"/", "/ping", "/ready", "/metrics", "/call", "/reload", "/uplinks", "/realms", "/realms/bondy/users", "/services/load_api_spec",
