@@ -180,24 +180,22 @@ const (
 
 // read makes q the query for r, with the memory that it has already.
 func (q *query) read(r Resource) {
-	*q = query{resource: r, management: r.management(), sums: append(q.sums[:0], hashOffset), parts: q.parts[:0]}
-	begin := len(r.literal())
+	size := len(r.URI) + 1
+	*q = query{resource: r, management: r.management(), sums: slices.Grow(q.sums[:0], size)[:size], parts: q.parts[:0]}
 	h, part := uint64(hashOffset), uint64(hashOffset)
-	for i := range len(r.URI) {
-		c := uint64(r.URI[i])
-		h = (h ^ c) * hashPrime
-		if i < begin {
-			q.sums = append(q.sums, h)
-		}
+	for i, c := range []byte(r.URI) {
+		q.sums[i] = h
+		h = (h ^ uint64(c)) * hashPrime
 		if c == '.' {
 			q.add(part)
 			part = hashOffset
 		} else {
-			part = (part ^ c) * hashPrime
+			part = (part ^ uint64(c)) * hashPrime
 		}
 	}
 	q.add(part)
-	q.whole = h
+	q.whole, q.sums[size-1] = h, h
+	q.sums = q.sums[:len(r.literal())+1]
 }
 
 // add adds the hash of a component, so that it counts for its place.

@@ -92,11 +92,14 @@ func (u URI) Valid(m Match, strict bool) bool {
 // the component bondy: com.bondy and com.leapsight.bondy. Of a prefix only whole
 // components count, because "com.bondy" also begins "com.bondyfoo".
 func (u URI) Canonical(m Match) URI {
-	rest, ok := strings.CutPrefix(string(u), "com.")
-	if !ok {
-		return u
+	if len(u) < len("com.bondy") || u[:4] != "com." || u[4] != 'b' && u[4] != 'l' {
+		return u // at once, in every decision
 	}
-	rest = strings.TrimPrefix(rest, "leapsight.")
+	return u.renamed(m)
+}
+
+func (u URI) renamed(m Match) URI {
+	rest := strings.TrimPrefix(string(u)[len("com."):], "leapsight.")
 	after, ok := strings.CutPrefix(rest, "bondy")
 	if !ok || after != "" && after[0] != '.' || after == "" && m == MatchPrefix {
 		return u
