@@ -248,6 +248,19 @@ func (tr *traffic) turnover(t *testing.T) turnover {
 			if now := tr.edge.realm("cloud"); now.Told != before.Told || now.Wanted != before.Wanted {
 				t.Errorf("interest was %d told, %d wanted; now it is %d, %d", before.Told, before.Wanted, now.Told, now.Wanted)
 			}
+			arrived := func(n int) {
+				t.Helper()
+				eventually(t, "events on new topics", func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return got["edge new"] == n && got["core new"] == n
+				})
+			}
+			// Behind this one nothing of flowing is under way.
+			for i, sd := range tr.sides {
+				publish(t, sd.away, name(tr.sides[1-i], "new", 0))
+			}
+			arrived(1)
 			events := [2]uint64{tr.edge.realm("cloud").EventsIn, tr.core.realm("edge1").EventsIn}
 			for i, sd := range tr.sides {
 				for n := range topics {
@@ -255,11 +268,7 @@ func (tr *traffic) turnover(t *testing.T) turnover {
 					publish(t, sd.away, name(tr.sides[1-i], "new", n))
 				}
 			}
-			eventually(t, "events on new topics", func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				return got["edge new"] == topics && got["core new"] == topics
-			})
+			arrived(topics + 1)
 			// What nobody wants any more did not even cross.
 			now := [2]uint64{tr.edge.realm("cloud").EventsIn, tr.core.realm("edge1").EventsIn}
 			for i, sd := range tr.sides {
