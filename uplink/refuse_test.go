@@ -88,8 +88,8 @@ func TestRefused(t *testing.T) {
 				t.Errorf("listener stats = %+v", s)
 			}
 			tr.refused(t, c.recorded)
-			if s := listener.Stats(); s.Refused != uint64(len(tr.list())) && c.recorded != "" {
-				t.Errorf("%d links were refused, recorded %+v", s.Refused, tr.list())
+			if s := listener.Stats(); s.Refused != uint64(len(tr.List())) && c.recorded != "" {
+				t.Errorf("%d links were refused, recorded %+v", s.Refused, tr.List())
 			}
 		})
 	}
@@ -283,7 +283,7 @@ func TestTooManyLinks(t *testing.T) {
 		t.Errorf("error %q, want %q", got, want)
 	}
 	tr.refused(t, "too many links")
-	if e := tr.list()[0]; e.AuthID != "b" {
+	if e := tr.List()[0]; e.AuthID != "b" {
 		t.Errorf("recorded %+v", e)
 	}
 }
@@ -358,7 +358,7 @@ func TestRecheck(t *testing.T) {
 	}
 	core.down(t)
 	tr.refused(t, "identity refused: revoked")
-	if e := tr.list()[0]; e.AuthID != "edge" {
+	if e := tr.List()[0]; e.AuthID != "edge" {
 		t.Errorf("recorded %+v", e)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"bondy/core"
 	"bondy/core/audit"
+	"bondy/core/audit/audittest"
 	"bondy/core/auth"
 	"bondy/core/coretest"
 	"bondy/core/realm"
@@ -16,30 +16,11 @@ import (
 )
 
 // trail is an audit log in memory.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-// Record implements audit.Recorder.
-func (tr *trail) Record(e audit.Event) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	tr.events = append(tr.events, e)
-}
-
-// take gives what was recorded since the last time.
-func (tr *trail) take() []audit.Event {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	taken := tr.events
-	tr.events = nil
-	return taken
-}
+type trail struct{ audittest.Trail }
 
 func (tr *trail) one(t *testing.T) audit.Event {
 	t.Helper()
-	events := tr.take()
+	events := tr.Take()
 	if len(events) != 1 {
 		t.Fatalf("recorded %+v, want one event", events)
 	}
@@ -76,7 +57,7 @@ func TestLoginsAndLogoutsAreRecorded(t *testing.T) {
 	c, w := login(t, r, rightPassword, asJoe())
 	c.Send(&wamp.Subscribe{Request: 1, Topic: "com.example"}) // joe has no grant: the answer comes after the record
 	coretest.Expect[*wamp.ErrorMessage](c)
-	events := tr.take()
+	events := tr.Take()
 	if len(events) != 2 {
 		t.Fatalf("%+v", events)
 	}
@@ -110,7 +91,7 @@ func TestResumedSessionIsOneLogin(t *testing.T) {
 	coretest.Expect[*wamp.Goodbye](again)
 	again.Drop()
 	var kinds []audit.Kind
-	for _, e := range tr.take() {
+	for _, e := range tr.Take() {
 		if kinds = append(kinds, e.Kind); e.Session != w.Session {
 			t.Errorf("%+v is of another session", e)
 		}
@@ -153,7 +134,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	gone.Send(&wamp.Hello{Realm: "realm1", Details: asJoe()})
 	coretest.Expect[*wamp.Challenge](gone)
 	gone.Drop()
-	if events := tr.take(); len(events) > 0 {
+	if events := tr.Take(); len(events) > 0 {
 		t.Errorf("%+v", events)
 	}
 }
@@ -177,7 +158,7 @@ func TestAuditLogHasNoSecrets(t *testing.T) {
 			c.Drop()
 		}
 	}
-	events := tr.take()
+	events := tr.Take()
 	if len(events) < 2*len(cfg.Auth.Methods) {
 		t.Fatalf("%+v", events)
 	}

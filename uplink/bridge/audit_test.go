@@ -3,11 +3,11 @@ package bridge_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"bondy/core/audit"
+	"bondy/core/audit/audittest"
 	"bondy/core/auth"
 	"bondy/core/coretest"
 	"bondy/core/pattern"
@@ -17,31 +17,12 @@ import (
 )
 
 // trail is an audit log in memory.
-type trail struct {
-	mu     sync.Mutex
-	events []audit.Event
-}
-
-// Record implements audit.Recorder.
-func (tr *trail) Record(e audit.Event) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	tr.events = append(tr.events, e)
-}
-
-// take gives what was recorded since the last time.
-func (tr *trail) take() []audit.Event {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	taken := tr.events
-	tr.events = nil
-	return taken
-}
+type trail struct{ audittest.Trail }
 
 // kinds wants what was recorded to be of these kinds, all by the edge where it is.
 func (tr *trail) kinds(t *testing.T, want ...audit.Kind) []audit.Event {
 	t.Helper()
-	events := tr.take()
+	events := tr.Take()
 	var got []audit.Kind
 	for _, e := range events {
 		got = append(got, e.Kind)
@@ -143,7 +124,7 @@ func TestUplinkThatMayNotStayIsRecorded(t *testing.T) {
 		cfg.Auth.Users = nil
 		apply([]realm.Config{cfg})
 		synctest.Wait()
-		if out := tr.take()[0]; out.Kind != audit.Logout || out.AuthID != "gateway-1" || out.Reason == "" {
+		if out := tr.Take()[0]; out.Kind != audit.Logout || out.AuthID != "gateway-1" || out.Reason == "" {
 			t.Errorf("%+v", out)
 		}
 		link.unplug()
