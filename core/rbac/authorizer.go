@@ -197,6 +197,9 @@ func (a *Authorizer) sharedLocked(key []byte, indexes []*index, deciders []wamp.
 		return v
 	}
 	v := &view{a: a, key: string(key), open: string(key) == everything, indexes: slices.Clone(indexes), deciders: deciders}
+	for _, ix := range indexes {
+		v.longest = max(v.longest, ix.longest)
+	}
 	a.views[v.key] = v
 	return v
 }
@@ -213,7 +216,7 @@ func (a *Authorizer) takeLocked(p *policy, role Role) {
 			return
 		}
 		a.last++
-		ix = newIndex(a.last, grants)
+		ix = newIndex(a.seed, a.last, grants)
 		a.indexes[role] = ix
 	}
 	a.found = append(a.found, ix)

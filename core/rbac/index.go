@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"hash/maphash"
 	"math/bits"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type index struct {
 	// granted is hardly ever looked for in the table.
 	filter  []uint8
 	lengths []int   // of the prefixes
+	longest int     // of these
 	shapes  []shape // of the wildcard patterns
 }
 
@@ -64,23 +66,25 @@ type shape struct {
 	literal    []int
 }
 
-func newIndex(number uint64, grants []RoleGrant) *index {
+func newIndex(seed maphash.Seed, number uint64, grants []RoleGrant) *index {
 	size := uint64(1) << bits.Len(uint(len(grants)+len(grants)/2))
 	ix := &index{number: number, grants: grants, table: make([]granted, size), mask: size - 1, filter: make([]uint8, size)}
-	var q query
+	q := query{seed: seed}
 	for i := range grants {
 		res := grants[i].Resource.canonical()
 		r := reach{plain: grants[i].Permissions}
 		if res.named() {
 			r.management = r.plain
 		}
-		q.read(res)
+		q.read(res, len(res.URI))
 		h := q.whole
 		switch res.Match {
 		case wamp.MatchPrefix:
 			if !slices.Contains(ix.lengths, len(res.URI)) {
 				ix.lengths = append(ix.lengths, len(res.URI))
+				ix.longest = max(ix.longest, len(res.URI))
 			}
+			h = q.sums[len(res.URI)]
 		case wamp.MatchWildcard:
 			s := shapeOf(res.URI)
 			if !slices.ContainsFunc(ix.shapes, s.equal) {
@@ -164,6 +168,7 @@ func (ix *index) matching(h uint64, uri string) reach {
 
 // query is what is asked of the indexes of a view.
 type query struct {
+	seed       maphash.Seed
 	resource   Resource
 	management bool
 	whole      uint64   // hash of the URI
@@ -171,37 +176,33 @@ type query struct {
 	parts      []uint64 // hashes of the components, each with its place
 }
 
-// Parameters of the hash, which is FNV-1a. It need not withstand anybody: the
-// tables hold what was granted alone, and are compared in the end.
+// Parameters of FNV-1a, which hashes all beginnings on the way. It need not
+// withstand anybody: the tables hold what was granted alone, and are compared
+// in the end.
 const (
 	hashOffset = 14695981039346656037
 	hashPrime  = 1099511628211
 )
 
-// read makes q the query for r, with the memory that it has already.
-func (q *query) read(r Resource) {
-	size := len(r.URI) + 1
-	*q = query{resource: r, management: r.management(), sums: slices.Grow(q.sums[:0], size)[:size], parts: q.parts[:0]}
-	h, part := uint64(hashOffset), uint64(hashOffset)
-	for i, c := range []byte(r.URI) {
-		q.sums[i] = h
-		h = (h ^ uint64(c)) * hashPrime
-		if c == '.' {
-			q.add(part)
-			part = hashOffset
-		} else {
-			part = (part ^ uint64(c)) * hashPrime
-		}
+// read makes q the query for r, with the memory that it has already. No prefix
+// of more than longest bytes is looked for with it.
+func (q *query) read(r Resource, longest int) {
+	uri, literal := string(r.URI), r.literal()
+	q.resource, q.management, q.whole = r, r.management(), maphash.String(q.seed, uri)
+	n := min(longest, len(literal))
+	q.sums, q.parts = slices.Grow(q.sums[:0], n+1)[:n+1], q.parts[:0]
+	sum := uint64(hashOffset)
+	for i := range n {
+		q.sums[i] = sum
+		sum = (sum ^ uint64(literal[i])) * hashPrime
 	}
-	q.add(part)
-	q.whole, q.sums[size-1] = h, h
-	q.sums = q.sums[:len(r.literal())+1]
-}
-
-// add adds the hash of a component, so that it counts for its place.
-func (q *query) add(part uint64) {
-	h := (part ^ uint64(len(q.parts))) * hashPrime
-	q.parts = append(q.parts, h^h>>32)
+	q.sums[n] = sum
+	for more := true; more; {
+		var part string
+		part, uri, more = strings.Cut(uri, ".")
+		h := (maphash.String(q.seed, part) ^ uint64(len(q.parts))) * hashPrime
+		q.parts = append(q.parts, h^h>>32)
+	}
 }
 
 // shaped is the hash of the components at the literal places of s.

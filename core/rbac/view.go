@@ -15,6 +15,7 @@ type view struct {
 	open    bool
 	a       *Authorizer
 	indexes []*index
+	longest int // of the prefixes in them
 	// deciders are the procedures that decide for the router; nil in most realms.
 	deciders []wamp.URI
 	cache    cache
@@ -44,10 +45,10 @@ func (v *view) permissions(uri wamp.URI, m wamp.Match) PermissionSet {
 func (v *view) compute(r Resource) (ps PermissionSet) {
 	q, ok := v.a.queries.Get().(*query)
 	if !ok {
-		q = new(query)
+		q = &query{seed: v.a.seed}
 	}
 	defer v.a.queries.Put(q)
-	q.read(r)
+	q.read(r, v.longest)
 	for _, ix := range v.indexes {
 		ps |= ix.permissions(q)
 	}
