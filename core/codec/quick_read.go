@@ -10,10 +10,12 @@ func (d *Decoder) quick() wamp.Message {
 	if r.forms == nil || len(r.b) == 0 || r.maxDepth < 2 {
 		return nil
 	}
-	s := scan{b: r.b, forms: r.forms, json: r.serializer == wamp.JSON}
+	var s scan
+	s.b, s.forms, s.json = r.b, r.forms, r.serializer == wamp.JSON
 	size, code, i := s.open()
 	m := d.hot.message(code)
-	e := slotsOf(m)
+	var e slots
+	e.of(m)
 	if e.payload == nil {
 		return nil
 	}

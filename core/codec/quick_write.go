@@ -12,7 +12,8 @@ import (
 // field of its own tells, and a payload of the same serializer. For any other, and for what is not valid, it
 // returns nil.
 func appendQuick(dst []byte, s wamp.Serializer, m wamp.Message) []byte {
-	e := slotsOf(m)
+	var e slots
+	e.of(m)
 	if e.payload == nil || len(*e.dict) > 0 || !e.first.Valid() || e.second != nil && !e.second.Valid() ||
 		e.payload.Serializer != s && !e.payload.Empty() {
 		return nil

@@ -23,23 +23,24 @@ func toldAs(t wamp.MessageType) string {
 	return "procedure"
 }
 
-func slotsOf(m wamp.Message) slots {
+// of sets those that m has; none is set before. It sets them in place: a struct that is
+// copied as soon as its fields are set keeps the processor waiting for them.
+func (e *slots) of(m wamp.Message) {
 	switch m := m.(type) {
 	case *wamp.Publish:
-		return slots{first: &m.Request, dict: &m.Options, uri: &m.Topic, payload: &m.Payload}
+		e.first, e.dict, e.uri, e.payload = &m.Request, &m.Options, &m.Topic, &m.Payload
 	case *wamp.Event:
-		return slots{first: &m.Subscription, second: &m.Publication, dict: &m.Details, told: &m.Topic, payload: &m.Payload}
+		e.first, e.second, e.dict, e.told, e.payload = &m.Subscription, &m.Publication, &m.Details, &m.Topic, &m.Payload
 	case *wamp.Call:
-		return slots{first: &m.Request, dict: &m.Options, uri: &m.Procedure, payload: &m.Payload}
+		e.first, e.dict, e.uri, e.payload = &m.Request, &m.Options, &m.Procedure, &m.Payload
 	case *wamp.Invocation:
-		return slots{first: &m.Request, second: &m.Registration, dict: &m.Details, told: &m.Procedure, payload: &m.Payload}
+		e.first, e.second, e.dict, e.told, e.payload = &m.Request, &m.Registration, &m.Details, &m.Procedure, &m.Payload
 	case *wamp.Yield:
-		return slots{first: &m.Request, dict: &m.Options, payload: &m.Payload}
+		e.first, e.dict, e.payload = &m.Request, &m.Options, &m.Payload
 	case *wamp.Result:
-		return slots{first: &m.Request, dict: &m.Details, payload: &m.Payload}
+		e.first, e.dict, e.payload = &m.Request, &m.Details, &m.Payload
 	case *wamp.ErrorMessage:
-		return slots{request: &m.RequestType, first: &m.Request, dict: &m.Details, uri: &m.Error, payload: &m.Payload}
+		e.request, e.first, e.dict, e.uri, e.payload = &m.RequestType, &m.Request, &m.Details, &m.Error, &m.Payload
 	default:
-		return slots{}
 	}
 }
