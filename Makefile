@@ -45,14 +45,14 @@ bench: ## run the benchmarks that match BENCH in PKG into build/bench.txt
 	@mkdir -p build
 	$(GOBENCH) -count 10 $(PKG) | tee build/bench.txt
 
-bench-cmp: ## compare them with those of the commit REF, in alternating runs
+bench-cmp: ## compare them with those of the commit REF, in ten short runs of each, in turn
 	@$(if $(REF),,$(error say which commit to compare with: make bench-cmp REF=main))
 	@mkdir -p build && rm -f build/bench.txt build/bench-ref.txt
 	@git worktree remove --force build/bench-ref 2>/dev/null || true
 	git worktree add --force --detach build/bench-ref $(REF)
-	s=0; for i in 1 2 3 4 5; do \
-		$(GOBENCH) -count 2 $(PKG) >> build/bench.txt && \
-		(cd build/bench-ref && $(GOBENCH) -count 2 $(PKG) >> ../bench-ref.txt) || { s=1; break; }; \
+	s=0; for i in 1 2 3 4 5 6 7 8 9 10; do echo "round $$i of 10" >&2; \
+		$(GOBENCH) -benchtime 200ms $(PKG) >> build/bench.txt && \
+		(cd build/bench-ref && $(GOBENCH) -benchtime 200ms $(PKG) >> ../bench-ref.txt) || { s=1; break; }; \
 	done; git worktree remove --force build/bench-ref; exit $$s
 	$(TOOL) benchstat build/bench-ref.txt build/bench.txt
 
