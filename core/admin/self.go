@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 
-	"bondy/core/auth"
 	"bondy/core/directory"
 	"bondy/core/meta"
 	"bondy/core/mgmt"
@@ -73,8 +72,10 @@ func changeOwnPassword(c *call) (mgmt.Result, error) {
 	if err := c.args.Err(); err != nil {
 		return mgmt.Result{}, err
 	}
-	from := &auth.Request{Realm: c.realm, AuthID: u.Name, Remote: s.Conn.Transport().Remote}
-	if right, err := c.Config.Guard.Try(from, func() (bool, error) { return c.knows(v, u, old) }); err != nil || !right {
+	right, err := c.Config.Guard.Try(s.Conn.Transport().Remote.Addr(), s.Principal.AuthRealm, u.Name, func() (bool, error) {
+		return c.knows(v, u, old)
+	})
+	if err != nil || !right {
 		return mgmt.Result{}, cmp.Or(err, wrongPassword(u))
 	}
 	c.actor.Confined = false // these are the user's own credentials, wherever they are kept

@@ -236,7 +236,8 @@ func (a *Authenticator) begin(ctx context.Context, name string, m method, req *R
 	if name == MethodAnonymous || a.guard == nil {
 		return m.begin(ctx, req)
 	}
-	try := newAttempt(req, name)
+	realm, user := a.people.account(req)
+	try := newAttempt(req.Remote.Addr(), realm, user, name)
 	if err := a.guard.check(try); err != nil {
 		return nil, nil, err
 	}

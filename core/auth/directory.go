@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -82,6 +83,17 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 		c.user = &u
 	}
 	return c, nil
+}
+
+// account says whose credentials a client claims to have: under the user's own name
+// and the realm that keeps them, whatever alias it gives and whichever realm of an
+// SSO realm it joins. All guesses at them count together.
+func (p *people) account(req *Request) (realm wamp.URI, user string) {
+	u, known := p.dir.User(req.AuthID)
+	if !known {
+		return req.Realm, req.AuthID
+	}
+	return cmp.Or(u.AuthRealm, req.Realm), u.Name
 }
 
 // unchanged tells whether a user is still there as it was found: the client may

@@ -49,7 +49,7 @@ type Guard struct {
 	refused, evicted uint64
 }
 
-// guardKey is an address, a user of a realm, or both.
+// guardKey is an address, a user of the realm that keeps its credentials, or both.
 type guardKey struct {
 	kind  guardKind
 	from  netip.Prefix
@@ -111,12 +111,12 @@ type counted struct {
 	until time.Time
 }
 
-func newAttempt(req *Request, method string) *attempt {
-	from := Site(req.Remote.Addr())
+func newAttempt(remote netip.Addr, realm wamp.URI, user, method string) *attempt {
+	from := Site(remote)
 	a := &attempt{
-		pair:    guardKey{guardPair, from, req.Realm, req.AuthID},
+		pair:    guardKey{guardPair, from, realm, user},
 		address: guardKey{kind: guardAddress, from: from},
-		user:    guardKey{kind: guardUser, realm: req.Realm, user: req.AuthID},
+		user:    guardKey{kind: guardUser, realm: realm, user: user},
 	}
 	switch method {
 	case MethodTicket, MethodPassword, MethodWAMPCRA, MethodSCRAM, methodDraftSCRAM:

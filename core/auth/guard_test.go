@@ -113,6 +113,45 @@ func TestParallelGuesses(t *testing.T) {
 	}
 }
 
+// All names by which the same credentials can be guessed count as one: those of a
+// user, and those under realms that have it from an SSO realm.
+func TestGuessesByOtherNames(t *testing.T) {
+	guard := auth.NewGuard()
+	join := func(realm wamp.URI) *auth.Authenticator {
+		d := newLive(auth.User{Name: "joe", Password: "s3cret-ticket", AuthRealm: "com.sso"})
+		d.aliases["joseph"], d.aliases["+49301234"] = "joe", "joe"
+		return newAuth(t, auth.Config{Realm: realm, Methods: []string{"ticket"}, Directory: d, Guard: guard})
+	}
+	shop, wiki := join("com.shop"), join("com.wiki")
+	guess := func(a *auth.Authenticator, realm wamp.URI, name string) wamp.URI {
+		_, x, err := a.Begin(t.Context(), auth.Request{Realm: realm, AuthID: name, Methods: []string{"ticket"}, Remote: from("192.0.2.1")})
+		if err == nil {
+			_, err = x.Finish(t.Context(), "wrong", nil)
+		}
+		return uri(err)
+	}
+	for range 2 {
+		for _, name := range []string{"joe", "joseph", "+49301234"} {
+			if got := guess(shop, "com.shop", name); got != wamp.ErrAuthenticationDenied {
+				t.Fatalf("%s: %s", name, got)
+			}
+		}
+	}
+	for range 4 {
+		if got := guess(wiki, "com.wiki", "joe"); got != wamp.ErrAuthenticationDenied {
+			t.Fatal(got)
+		}
+	}
+	for _, name := range []string{"joe", "joseph", "+49301234"} {
+		if got := guess(shop, "com.shop", name); got != auth.ErrTooManyRequests {
+			t.Errorf("%s after ten guesses by all names: %s", name, got)
+		}
+	}
+	if got := guess(wiki, "com.wiki", "nobody"); got != wamp.ErrAuthenticationDenied {
+		t.Errorf("another name: %s", got)
+	}
+}
+
 // An attempt that proves nothing, or is right, takes back what it counted, and not
 // the wait that others brought about meanwhile: whoever has one account does not
 // guess at others for it.
@@ -120,7 +159,7 @@ func TestAttemptsDoNotUnlockOthers(t *testing.T) {
 	for what, end := range map[string]error{"right": nil, "late": context.DeadlineExceeded} {
 		g := auth.NewGuard()
 		guess := func(name string, attempt func() (bool, error)) error {
-			_, err := g.Try(&auth.Request{Realm: "realm1", AuthID: name, Remote: from("192.0.2.1")}, attempt)
+			_, err := g.Try(from("192.0.2.1").Addr(), "realm1", name, attempt)
 			return err
 		}
 		judged := 0

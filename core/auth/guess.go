@@ -1,11 +1,17 @@
 package auth
 
-// Try makes an attempt at a user's password that is no login; req says who tries
-// from where. One that comes too soon after failures is refused with
+import (
+	"net/netip"
+
+	"bondy/core/wamp"
+)
+
+// Try makes an attempt at a user's password that is no login, from an address.
+// realm is the one that keeps the user's credentials. One that comes too soon after failures is refused with
 // ErrTooManyRequests, and one that is wrong counts as a failed login. A nil Guard
 // lets everybody try.
-func (g *Guard) Try(req *Request, attempt func() (right bool, err error)) (bool, error) {
-	a := newAttempt(req, MethodPassword)
+func (g *Guard) Try(remote netip.Addr, realm wamp.URI, user string, attempt func() (right bool, err error)) (bool, error) {
+	a := newAttempt(remote, realm, user, MethodPassword)
 	if err := g.start(a); err != nil {
 		return false, err
 	}
