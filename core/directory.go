@@ -210,11 +210,14 @@ func (r *Router) followRealm(c *directory.Commit, uri wamp.URI, t *task) error {
 		}
 		return err
 	case t.extent == properties:
-		return old.Apply(r.config(v))
+		if err := old.Apply(r.config(v)); err != nil {
+			old.Follow(v, slices.Collect(maps.Keys(t.roles))) // the rights at least
+			return err
+		}
 	default:
 		old.Follow(v, slices.Collect(maps.Keys(t.roles)))
-		return nil
 	}
+	return nil
 }
 
 func (r *Router) add(m *realm.Realm) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bondy/core"
+	"bondy/core/auth"
 	"bondy/core/broker"
 	"bondy/core/coretest"
 	"bondy/core/dealer"
@@ -16,6 +17,7 @@ import (
 	"bondy/core/directory/directorytest"
 	"bondy/core/peer"
 	"bondy/core/rbac"
+	"bondy/core/realm"
 	"bondy/core/wamp"
 )
 
@@ -73,6 +75,37 @@ func TestNothingStandsThatChangedMeanwhile(t *testing.T) {
 	}
 	if held < rounds {
 		t.Errorf("only %d things were held in %d rounds", held, rounds)
+	}
+}
+
+// Properties that cannot be put into effect do not keep the rights of the same
+// change from it.
+func TestRightsFollowBesideWhatFails(t *testing.T) {
+	d := directorytest.Open(t, new(directorytest.Log))
+	r, err := core.New(core.Config{
+		Directory: d, Log: slog.New(slog.DiscardHandler),
+		Configure: func(c *realm.Config, p *directory.Properties) {
+			if p.Description == "broken" {
+				c.Auth.Methods = []string{"nonsense"}
+			}
+		},
+	})
+	must(t, err)
+	everybody, res := rbac.Role{Kind: rbac.RoleGroup, Name: rbac.RoleAll}, rbac.Resource{URI: "com.example"}
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		must(t, tx.CreateRealm("realm1", directory.Properties{}))
+		return tx.Grant("realm1", everybody, res, rbac.Set(rbac.Call))
+	})
+	rights := home(t, r).Rights(&auth.Identity{Groups: []string{"staff"}})
+	if !rights.Decide(rbac.Call, "com.example", wamp.MatchExact) {
+		t.Fatal("what was granted is refused")
+	}
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		must(t, tx.UpdateRealm("realm1", func(p *directory.Properties) error { p.Description = "broken"; return nil }))
+		return tx.Revoke("realm1", everybody, res, rbac.Set(rbac.Call))
+	})
+	if rights.Decide(rbac.Call, "com.example", wamp.MatchExact) {
+		t.Error("what was revoked is still granted")
 	}
 }
 
