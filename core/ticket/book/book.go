@@ -3,6 +3,7 @@
 package book
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"iter"
@@ -391,28 +392,34 @@ func (b *Book) WithdrawAll(tx *directory.Tx, realm wamp.URI, name string, at tim
 
 // Purge implements ticket.Records.
 func (b *Book) Purge(before time.Time) (n int, err error) {
-	err = b.dir.Update(directory.Actor{}, func(tx *directory.Tx) error {
-		n = 0
-		s := b.dir.Snapshot()
-		for uri := range s.Realms() {
-			v, err := s.View(uri)
-			if err != nil {
-				return err
-			}
-			gone, err := purge(tx, v, before)
-			if err != nil {
-				return err
-			}
-			n += gone
+	s := b.dir.Snapshot()
+	for uri := range s.Realms() {
+		v, err := s.View(uri)
+		if err != nil {
+			return n, err
 		}
-		return nil
-	})
-	return n, err
+		for some := range slices.Chunk(expired(v, before), purgeAtOnce) {
+			gone, err := b.purge(v.Realm(), some)
+			if n += gone; err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
 }
 
-// purge deletes what has expired in one realm.
-func purge(tx *directory.Tx, v *directory.View, before time.Time) (n int, err error) {
-	uri := v.Realm().URI
+// purgeAtOnce bounds the rows that are deleted in one commit, for which others
+// wait.
+const purgeAtOnce = 1000
+
+// row is one of KindTicket.
+type row struct {
+	id    string
+	value []byte
+}
+
+// expired are the tickets and epochs of a realm that say nothing any more.
+func expired(v *directory.View, before time.Time) (rows []row) {
 	for id, value := range v.Tickets("") {
 		if strings.HasPrefix(id, epochPrefix) {
 			var e epoch
@@ -424,13 +431,35 @@ func purge(tx *directory.Tx, v *directory.View, before time.Time) (n int, err er
 			if json.Unmarshal(value, &r) == nil && !r.ExpiresAt.Before(before) {
 				continue
 			}
-			n++
 		}
-		if err := tx.DeleteTicket(uri, id); err != nil {
-			return n, err
-		}
+		rows = append(rows, row{id, value})
 	}
-	return n, nil
+	return rows
+}
+
+// purge deletes rows of a realm that are still what they were, and returns how
+// many of them were tickets.
+func (b *Book) purge(of *directory.Realm, rows []row) (n int, err error) {
+	err = b.dir.Update(directory.Actor{}, func(tx *directory.Tx) error {
+		n = 0
+		v, err := b.dir.Snapshot().View(of.URI)
+		if err != nil || v.Realm().Incarnation != of.Incarnation {
+			return nil //nolint:nilerr // the realm is gone, and its tickets with it
+		}
+		for _, r := range rows {
+			if now, ok := v.Ticket(r.id); !ok || !bytes.Equal(now, r.value) {
+				continue
+			}
+			if err := tx.DeleteTicket(of.URI, r.id); err != nil {
+				return err
+			}
+			if !strings.HasPrefix(r.id, epochPrefix) {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
 }
 
 // EpochOf is whose epoch a changed row of kind KindTicket is, "" being the
