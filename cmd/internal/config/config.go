@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"bondy/core/directory"
+	"bondy/core/wamp"
 )
 
 // Config is everything that bondy.toml says. A value from Load, Parse or
@@ -192,11 +195,14 @@ type RealmLimits struct {
 	MaxBytes *Size `toml:"max_bytes"`
 }
 
+// realm is the name under which the realm is kept.
+func (l *RealmLimits) realm() wamp.URI { return directory.Canonical(wamp.URI(l.URI)) }
+
 // Realm is how many rows and bytes a realm may hold; 0 is no bound.
-func (l *Limits) Realm(uri string) (rows int, bytes Size) {
+func (l *Limits) Realm(uri wamp.URI) (rows int, bytes Size) {
 	rows, bytes = l.MaxRowsPerRealm, l.MaxBytesPerRealm
 	for _, r := range l.Realms {
-		if r.URI == uri {
+		if r.realm() == uri {
 			rows, bytes = *cmp.Or(r.MaxRows, &rows), *cmp.Or(r.MaxBytes, &bytes)
 		}
 	}

@@ -34,6 +34,10 @@ func TestErrors(t *testing.T) {
 		{"marks", "[limits]\nqueue_soft = \"5MiB\"", "b.toml:2: limits.queue_soft: 5MiB is above queue_hard, 4MiB"},
 		{"bound of a realm", "[[limits.realm]]\nuri = \"a\"\nmax_rows = -1", "b.toml:3: limits.realm[0].max_rows: must not be negative"},
 		{"bounds of a realm", "[[limits.realm]]\nuri = \"a\"\n[[limits.realm]]\nuri = \"a\"", "b.toml:4: limits.realm[1].uri: a is already bounded by limits.realm[0]"},
+		{
+			"bounds of a realm by its other name", "[[limits.realm]]\nuri = \"bondy\"\n[[limits.realm]]\nuri = \"com.leapsight.bondy\"",
+			"b.toml:4: limits.realm[1].uri: com.leapsight.bondy is already bounded by limits.realm[0]",
+		},
 		{"bound of no realm", "[[limits.realm]]\nmax_rows = 1", "b.toml:1: limits.realm[0].uri: must not be empty"},
 		{"budget", "[limits]\nqueue_budget = \"7MiB\"", "b.toml:2: limits.queue_budget: 7MiB does not hold one full queue: queue_hard, 4MiB, and queue_reserve, 4MiB"},
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"bondy/core/strict"
+	"bondy/core/wamp"
 )
 
 // Names that a later release gives a meaning.
@@ -96,16 +97,17 @@ func (l *Limits) check(p *problems) {
 
 // checkRealms checks the bounds of single realms, which need not exist yet.
 func (l *Limits) checkRealms(p *problems) {
-	seen := map[string]int{}
+	seen := map[wamp.URI]int{}
 	for i := range l.Realms {
 		r, key := &l.Realms[i], element("limits.realm", i)
 		if r.MaxRows != nil {
 			notNegative(p, join(key, "max_rows"), *r.MaxRows)
 		}
-		if first, twice := seen[r.URI]; twice {
+		uri := r.realm()
+		if first, twice := seen[uri]; twice {
 			p.addf(join(key, "uri"), "%s is already bounded by %s", r.URI, element("limits.realm", first))
 		} else {
-			seen[r.URI] = i
+			seen[uri] = i
 		}
 		if r.URI == "" {
 			p.addf(join(key, "uri"), "must not be empty")

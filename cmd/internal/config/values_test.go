@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bondy/cmd/internal/config"
+	"bondy/core/wamp"
 )
 
 func TestSecretNeverPrints(t *testing.T) {
@@ -61,14 +62,17 @@ max_rows = 0
 [[limits.realm]]
 uri = "b"
 max_bytes = "1GiB"
+[[limits.realm]]
+uri = "com.leapsight.bondy"
+max_rows = 5
 `), "bondy.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for uri, want := range map[string]struct {
+	for uri, want := range map[wamp.URI]struct {
 		rows  int
 		bytes config.Size
-	}{"a": {0, 512 * config.MiB}, "b": {10, 1024 * config.MiB}, "c": {10, 512 * config.MiB}} {
+	}{"a": {0, 512 * config.MiB}, "b": {10, 1024 * config.MiB}, "c": {10, 512 * config.MiB}, "bondy": {5, 512 * config.MiB}} {
 		if rows, bytes := cfg.Limits.Realm(uri); rows != want.rows || bytes != want.bytes {
 			t.Errorf("%s: %d rows, %d bytes, want %+v", uri, rows, bytes, want)
 		}

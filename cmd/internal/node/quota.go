@@ -11,7 +11,7 @@ import (
 
 // quota is what a realm may hold.
 func (n *Node) quota(realm wamp.URI) directory.Quota {
-	rows, bytes := n.limits.Load().Realm(string(realm))
+	rows, bytes := n.limits.Load().Realm(realm)
 	return directory.Quota{Rows: int64(rows), Bytes: int64(bytes)}
 }
 
