@@ -2,8 +2,10 @@ package core
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
+	"bondy/core/auth"
 	"bondy/core/directory"
 	"bondy/core/meta"
 	"bondy/core/ticket/book"
@@ -17,6 +19,7 @@ const (
 	closeUserDisabled wamp.URI = "bondy.user.disabled"
 	closeCredentials  wamp.URI = "bondy.user.credentials_changed" //nolint:gosec // no credential
 	closeTicket       wamp.URI = "bondy.ticket.revoked"
+	closeIssuer       wamp.URI = "bondy.realm.updated"
 )
 
 // login is by what a client was let in that may have to leave.
@@ -34,6 +37,8 @@ const (
 	byUser loginKind = iota
 	byTicket
 	byTicketOf // any ticket of a user; without a name, of all
+	byIssuer   // a token of an issuer
+	byRoot     // a certificate below any trust root
 )
 
 // verdict is why clients have to leave that were let in by something.
@@ -58,6 +63,12 @@ func (r *Router) dismiss(c *directory.Commit) {
 		}
 		realms[ch.Realm] = true
 	}
+	for i := range c.Changes {
+		for of, because := range withdrawn(c, &c.Changes[i]) {
+			verdicts[of] = verdict{because: because}
+			realms[of.realm] = true
+		}
+	}
 	for _, uri := range slices.Collect(maps.Keys(realms)) {
 		for _, other := range dependents(c.Before, uri) {
 			realms[other] = true
@@ -77,23 +88,38 @@ func (r *Router) dismiss(c *directory.Commit) {
 // sentence is why a session of a realm has to leave, nil if it may stay.
 func sentence(verdicts map[login]verdict, uri wamp.URI, s *meta.Session, spared bool) *wamp.Error {
 	p := s.Principal
-	if p == nil {
+	switch {
+	case s.AuthMethod == auth.MethodJWT:
+		return verdicts[login{byIssuer, uri, s.AuthProvider}].because
+	case s.AuthProvider == auth.ProviderTrustroot:
+		return verdicts[login{by: byRoot, realm: uri}].because
+	case p == nil:
 		return nil
 	}
+	because := verdictOn(verdicts, uri, p.AuthRealm, p.Name, p.Ticket, spared)
+	if because == nil && p.Client != (auth.Client{}) {
+		because = verdictOn(verdicts, uri, p.Client.AuthRealm, p.Client.Name, p.Client.Ticket, spared)
+	}
+	return because
+}
+
+// verdictOn is the verdict on a user of a realm whose credentials are in authrealm, and who
+// has shown a ticket or "".
+func verdictOn(verdicts map[login]verdict, realm, authrealm wamp.URI, user, ticket string, spared bool) *wamp.Error {
 	by := [...]login{
-		{byUser, uri, p.Name},
-		{byUser, p.AuthRealm, p.Name},
-		{byTicket, uri, p.Ticket},
-		{byTicket, p.AuthRealm, p.Ticket},
-		{byTicketOf, p.AuthRealm, p.Name},
-		{byTicketOf, p.AuthRealm, ""},
+		{byUser, realm, user},
+		{byUser, authrealm, user},
+		{byTicket, realm, ticket},
+		{byTicket, authrealm, ticket},
+		{byTicketOf, authrealm, user},
+		{byTicketOf, authrealm, ""},
 	}
 	list := by[:]
-	if p.Ticket == "" {
+	if ticket == "" {
 		list = by[:2]
 	}
-	for _, of := range list {
-		if v := verdicts[of]; v.because != nil && (!v.spared || !spared) {
+	for _, l := range list {
+		if v := verdicts[l]; v.because != nil && (!v.spared || !spared) {
 			return v.because
 		}
 	}
@@ -121,6 +147,34 @@ func judge(c *directory.Commit, ch *directory.Change) (login, verdict) {
 	default:
 		return of, verdict{}
 	}
+}
+
+// withdrawn are the logins that a realm has no longer: by tokens of issuers and by
+// certificates of trust roots that are gone, or accepted on other terms; with the
+// reason for who was let in by them.
+func withdrawn(c *directory.Commit, ch *directory.Change) map[login]*wamp.Error {
+	if ch.Kind != directory.KindRealm || ch.Verb != directory.Updated ||
+		!slices.Contains(ch.Fields, "issuers") && !slices.Contains(ch.Fields, "trustroots") {
+		return nil
+	}
+	before, err := c.Before.View(ch.Realm)
+	after, gone := c.After.View(ch.Realm)
+	if err != nil || gone != nil {
+		return nil
+	}
+	was, is := before.Realm().Login, after.Realm().Login
+	out := make(map[login]*wamp.Error)
+	for _, i := range was.Issuers {
+		if !slices.ContainsFunc(is.Issuers, i.Same) {
+			out[login{byIssuer, ch.Realm, i.Issuer}] = wamp.Errorf(closeIssuer, "the tokens of %s are not accepted as they were: log in again", i.Issuer)
+		}
+	}
+	for _, root := range was.Trustroots {
+		if !slices.ContainsFunc(is.Trustroots, func(o auth.Trustroot) bool { return reflect.DeepEqual(root, o) }) {
+			out[login{by: byRoot, realm: ch.Realm}] = wamp.Errorf(closeIssuer, "the trust roots are not what they were: log in again")
+		}
+	}
+	return out
 }
 
 func disabled(s *directory.Snapshot, ch *directory.Change) bool {

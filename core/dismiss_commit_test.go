@@ -3,7 +3,10 @@ package core_test
 import (
 	"crypto/ed25519"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"bondy/core"
 	"bondy/core/auth"
@@ -11,6 +14,7 @@ import (
 	"bondy/core/directory/directorytest"
 	"bondy/core/meta"
 	"bondy/core/peer"
+	"bondy/core/unit"
 	"bondy/core/wamp"
 )
 
@@ -47,8 +51,11 @@ func TestCommitEndsSessionsForTheirReasons(t *testing.T) {
 	k := newBench()
 	ends := make(map[string]*farewell)
 	ids := make(map[string]wamp.ID)
-	for _, name := range users {
+	for _, name := range append(users, "accompanied") {
 		who := &auth.Identity{Principal: &auth.Principal{AuthRealm: "sso", Name: name}}
+		if name == "accompanied" {
+			who.Principal = &auth.Principal{AuthRealm: "sso", Name: "untouched", Ticket: "t1", Client: auth.Client{AuthRealm: "sso", Name: "disabled", Ticket: "t2"}}
+		}
 		ends[name] = new(farewell)
 		s := &meta.Session{Peer: k.peer(), Conn: ends[name], Principal: who.Principal, Rights: m.Rights(who)}
 		ids[name] = s.ID()
@@ -69,7 +76,7 @@ func TestCommitEndsSessionsForTheirReasons(t *testing.T) {
 	must(t, d.Update(directory.Actor{Realm: "shop", Session: ids["actor"]}, change))
 	for name, want := range map[string]wamp.URI{
 		"deleted": "bondy.user.deleted", "disabled": "bondy.user.disabled", "keyless": "bondy.user.credentials_changed",
-		"actor": "", "leaver": "bondy.user.deleted", "untouched": "",
+		"accompanied": "bondy.user.disabled", "actor": "", "leaver": "bondy.user.deleted", "untouched": "",
 	} {
 		var got wamp.URI
 		if len(ends[name].reasons) > 0 {
@@ -83,6 +90,66 @@ func TestCommitEndsSessionsForTheirReasons(t *testing.T) {
 	if _, err := m.Join(late, m.Mark()); err == nil {
 		t.Error("who is gone may join")
 	}
+}
+
+// Who was let in by a token or a certificate leaves when the realm does not accept
+// those any more, or on other terms.
+func TestWithdrawnIssuersEndSessions(t *testing.T) {
+	d := directorytest.Open(t, new(directorytest.Log))
+	r, err := core.New(core.Config{Directory: d, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	issuer := func(name, group string) directory.Issuer {
+		return directory.Issuer{Issuer: name, Audience: "bondy", JWKSFile: "keys.json", Groups: []string{group}}
+	}
+	slower := issuer("slower", "staff")
+	slower.Refresh = unit.Duration(time.Hour)
+	zero := "0x" + strings.Repeat("0", 40)
+	root := auth.Trustroot{Address: zero, Contract: zero, Realm: zero, Groups: []string{"staff"}}
+	set := func(issuers []directory.Issuer, roots ...auth.Trustroot) {
+		directorytest.Do(t, d, func(tx *directory.Tx) error {
+			return tx.UpdateRealm("shop", func(p *directory.Properties) error {
+				p.Login.Issuers, p.Login.Trustroots = issuers, roots
+				return nil
+			})
+		})
+	}
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		must(t, tx.CreateRealm("wiki", directory.Properties{}))
+		return tx.CreateRealm("shop", directory.Properties{})
+	})
+	set([]directory.Issuer{issuer("gone", "staff"), issuer("changed", "staff"), issuer("stays", "staff"), issuer("slower", "staff")}, root)
+	k := newBench()
+	join := func(uri wamp.URI, method, provider string) *farewell {
+		m, err := r.Realm(uri)
+		must(t, err)
+		end := new(farewell)
+		s := &meta.Session{
+			Peer: k.peer(), Conn: end, AuthMethod: method, AuthProvider: provider,
+			Rights: m.Rights(&auth.Identity{Groups: []string{"staff"}}),
+		}
+		_, err = m.Join(s, m.Mark())
+		must(t, err)
+		return end
+	}
+	ends := map[string]*farewell{
+		"elsewhere": join("wiki", auth.MethodJWT, "gone"), "same name": join("shop", auth.MethodWAMPCRA, "gone"),
+		"by root": join("shop", auth.MethodCryptosign, auth.ProviderTrustroot),
+	}
+	for _, name := range []string{"gone", "changed", "stays", "slower"} {
+		ends[name] = join("shop", auth.MethodJWT, name)
+	}
+	expect := func(ended ...string) {
+		t.Helper()
+		for name, end := range ends {
+			if got := len(end.reasons) > 0; got != slices.Contains(ended, name) || got && end.reasons[0] != "bondy.realm.updated" {
+				t.Errorf("%s: ended for %q", name, end.reasons)
+			}
+		}
+	}
+	set([]directory.Issuer{issuer("changed", "managers"), slower, issuer("new", "staff"), issuer("stays", "staff")}, root)
+	expect("gone", "changed")
+	set([]directory.Issuer{issuer("changed", "managers"), slower, issuer("stays", "staff")})
+	expect("gone", "changed", "by root")
 }
 
 // keys are one key, which differs by n.

@@ -85,15 +85,16 @@ func (m password) redeem(c *candidate, text string, extra wamp.Dict) (*Identity,
 		u = *c.user
 	}
 	t, err := m.verify(c, u, text, extra)
+	var client Client
 	if err == nil && t.Bound {
-		err = m.accompanied(c, t.Client, extra)
+		client, t.Expires, err = m.accompanied(c, &t, extra)
 	}
 	if err != nil {
 		return nil, denied(err.Error())
 	}
 	id, err := c.admitWith(t.ID, true)
 	if err == nil {
-		id.Expires = t.Expires
+		id.Expires, id.Principal.Client = t.Expires, client
 	}
 	return id, err
 }
@@ -116,20 +117,25 @@ func (m password) verify(c *candidate, u User, text string, extra wamp.Dict) (Ti
 }
 
 // accompanied checks that a client with somebody's ticket is the one that it is
-// for: it brings a ticket of its own.
-func (m password) accompanied(c *candidate, name string, extra wamp.Dict) error {
+// for: it brings a ticket of its own. The two hold until the first expires.
+func (m password) accompanied(c *candidate, user *Ticket, extra wamp.Dict) (who Client, expires time.Time, err error) {
 	text, _ := extra["client_ticket"].(string)
-	client, ok := c.people.dir.User(name)
+	client, ok := c.people.dir.User(user.Client)
 	if !ok || client.Disabled {
-		return errors.New("the client that the ticket is for is gone or disabled")
+		return who, expires, errors.New("the client that the ticket is for is gone or disabled")
 	}
-	switch t, err := m.verify(c, client, text, extra); {
+	own, err := m.verify(c, client, text, extra)
+	switch {
 	case err != nil:
-		return fmt.Errorf("authextra.client_ticket: %w", err)
-	case t.Client != "":
-		return errors.New("authextra.client_ticket: it is scoped to a client itself")
+		return who, expires, fmt.Errorf("authextra.client_ticket: %w", err)
+	case own.Client != "":
+		return who, expires, errors.New("authextra.client_ticket: it is scoped to a client itself")
 	}
-	return nil
+	expires = user.Expires
+	if own.Expires.Before(expires) {
+		expires = own.Expires
+	}
+	return Client{AuthRealm: cmp.Or(client.AuthRealm, c.realmURI), Name: client.Name, Ticket: own.ID}, expires, nil
 }
 
 // renew hands out a Credential of the present cost for a user who just proved

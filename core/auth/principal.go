@@ -17,7 +17,17 @@ type Principal struct {
 	// Ticket is the id of the signed ticket that the client logged in with; empty
 	// for other credentials.
 	Ticket string
+	// Client is the client whose own ticket had to come with the user's; the zero
+	// value for none.
+	Client Client
 	// Trusted says that a source of the realm let the client in by its address and
 	// nothing was proven: for other realms with the same AuthRealm that is no login.
 	Trusted bool
+}
+
+// Client is a user of the realm that acts for others; the fields are as those of
+// Principal.
+type Client struct {
+	AuthRealm    wamp.URI
+	Name, Ticket string
 }

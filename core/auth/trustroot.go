@@ -12,6 +12,9 @@ import (
 	"bondy/core/wamp"
 )
 
+// ProviderTrustroot is the authprovider of who was let in by a Trustroot.
+const ProviderTrustroot = "trustroot"
+
 // Trustroot is one whose certificates let clients in by cryptosign (section
 // "Trustroots and Certificates"): the client brings the chain from its key up
 // to the root, which signed itself. Its authid is then the address of whoever
@@ -101,7 +104,7 @@ func (d *chained) find(ctx context.Context, req *Request, authid, method string,
 			flaw = errors.New("the certificate is somebody else's")
 		}
 	}
-	c := d.candidate(req, Identity{AuthID: who, AuthMethod: method, AuthProvider: "trustroot", Groups: roles}, roles)
+	c := d.candidate(req, Identity{AuthID: who, AuthMethod: method, AuthProvider: ProviderTrustroot, Groups: roles}, roles)
 	if flaw != nil {
 		c.flaw = flaw.Error()
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +105,13 @@ type Issuer struct {
 	GroupsClaim string              `json:"groups_claim,omitempty"`
 	GroupsMap   map[string][]string `json:"groups_map,omitempty"`
 	Groups      []string            `json:"groups,omitempty"`
+}
+
+// Same tells whether a token means the same under both, however their keys are
+// fetched.
+func (i Issuer) Same(o Issuer) bool {
+	i.Refresh, i.Keep = o.Refresh, o.Keep
+	return reflect.DeepEqual(i, o)
 }
 
 // Bounds of properties.

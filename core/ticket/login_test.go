@@ -131,6 +131,12 @@ func TestLoginWithClientTicket(t *testing.T) {
 		if (id != nil) != tc.want || err != nil && uri(err) != wamp.ErrAuthenticationDenied {
 			t.Errorf("%s: %+v, %v", tc.what, id, err)
 		}
+		if want := tc.extra["client_ticket"] != nil && tc.text != byName && tc.text != phone; id != nil {
+			who := id.Principal.Client
+			if got := who.Name == "app" && who.AuthRealm == three && who.Ticket != ""; got != want || !want && who != (auth.Client{}) {
+				t.Errorf("%s: client %+v", tc.what, who)
+			}
+		}
 		if id != nil && (id.Principal.Name != "ann" || id.Principal.Ticket == "") {
 			t.Errorf("%s: %+v", tc.what, id.Principal)
 		}
