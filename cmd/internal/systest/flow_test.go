@@ -122,11 +122,10 @@ func TestHungSubscriberHarmsNobody(t *testing.T) {
 	r := startRig(t, "queue_soft = \"1MiB\"\nqueue_hard = \"4MiB\"", "")
 	c := crew{t: t}
 	for _, k := range packed() {
-		hung := r.mustJoin(t, k)
+		hung := r.mustJoin(t, k, deaf)
 		if _, err := hung.subscribe("feed"); err != nil {
 			t.Fatal(err)
 		}
-		hung.shrink()
 		for range readers {
 			w := r.mustJoin(t, k)
 			if _, err := w.subscribe("feed"); err != nil {

@@ -186,9 +186,15 @@ func newWire(k transportKind, c net.Conn) *wire {
 	return &wire{transportKind: k, Conn: c, r: bufio.NewReaderSize(c, 512)}
 }
 
+// dialOption changes how a connection is made.
+type dialOption = func(*net.Dialer)
+
 // dial opens a TCP connection on which nothing was said.
-func dial(addr string) (net.Conn, error) {
+func dial(addr string, options ...dialOption) (net.Conn, error) {
 	d := net.Dialer{Timeout: patience}
+	for _, o := range options {
+		o(&d)
+	}
 	c, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -197,12 +203,12 @@ func dial(addr string) (net.Conn, error) {
 }
 
 // open dials and does the handshake of the transport.
-func (r *rig) open(k transportKind) (*wire, error) {
+func (r *rig) open(k transportKind, options ...dialOption) (*wire, error) {
 	addr := r.raw
 	if k.web {
 		addr = r.web
 	}
-	c, err := dial(addr)
+	c, err := dial(addr, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -370,8 +376,8 @@ func hello() *wamp.Hello {
 }
 
 // join opens a connection and a session on it.
-func (r *rig) join(k transportKind) (*wire, error) {
-	w, err := r.open(k)
+func (r *rig) join(k transportKind, options ...dialOption) (*wire, error) {
+	w, err := r.open(k, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -386,9 +392,9 @@ func (r *rig) join(k transportKind) (*wire, error) {
 }
 
 // mustJoin is join for the test's own goroutine; the connection ends with it.
-func (r *rig) mustJoin(t *testing.T, k transportKind) *wire {
+func (r *rig) mustJoin(t *testing.T, k transportKind, options ...dialOption) *wire {
 	t.Helper()
-	w, err := r.join(k)
+	w, err := r.join(k, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,14 +424,6 @@ func blob(s wamp.Serializer, n int) wamp.Payload {
 		p.Args = append([]byte{0x81, 0x79, byte(n >> 8), byte(n)}, bytes.Repeat([]byte{'x'}, n)...)
 	}
 	return p
-}
-
-// shrink makes the client's receive buffer small, so that little of what it
-// does not read hides in the kernel.
-func (w *wire) shrink() {
-	if tcp, ok := w.Conn.(*net.TCPConn); ok {
-		tcp.SetReadBuffer(4 << 10)
-	}
 }
 
 // scaled is how often to do something n times: less often under the race

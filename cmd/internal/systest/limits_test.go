@@ -57,12 +57,11 @@ func TestLimitsBeforeWelcome(t *testing.T) {
 			r := startRig(t, "", "")
 			before := memory(t)
 			for range 10 {
-				w, err := r.open(x.kind)
+				w, err := r.open(x.kind, deaf)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer w.cut()
-				w.shrink()
 				w.Write(x.input) // is refused on the way
 			}
 			after := memory(t)
@@ -91,12 +90,11 @@ func TestLimitsOfRequests(t *testing.T) {
 			t.Errorf("%s: the connection is open after ten handshake timeouts", head)
 		}
 	}
-	c, err := dial(r.admin)
+	c, err := dial(r.admin, deaf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	(&wire{Conn: c}).shrink()
 	for err == nil { // until the kernel takes no more, and then until the node closes
 		_, err = io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
 	}

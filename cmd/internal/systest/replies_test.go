@@ -19,8 +19,7 @@ import (
 func TestQueueBudget(t *testing.T) {
 	r := startRig(t, `queue_budget = "8MiB"`, "")
 	for range 10 {
-		w := r.mustJoin(t, transportKind{false, wamp.JSON})
-		w.shrink()
+		w := r.mustJoin(t, transportKind{false, wamp.JSON}, deaf)
 		for range 6500 {
 			if err := w.send(&wamp.Call{Request: w.next(), Procedure: wamp.URI(strings.Repeat("x", 1000))}); err != nil {
 				break // closed for not reading: as it should
@@ -36,8 +35,7 @@ func TestQueueBudget(t *testing.T) {
 // room for the answers any more, the connection is closed and counted.
 func TestNoReplyIsLost(t *testing.T) {
 	r := startRig(t, "queue_soft = \"64KiB\"\nqueue_hard = \"64KiB\"\nqueue_reserve = \"64KiB\"", "")
-	w := r.mustJoin(t, transportKind{false, wamp.JSON})
-	w.shrink()
+	w := r.mustJoin(t, transportKind{false, wamp.JSON}, deaf)
 	var flood bytes.Buffer
 	for range 400_000 {
 		flood.Write(w.encode(&wamp.Publish{Request: w.next(), Topic: "x", Options: wamp.Dict{"acknowledge": true}}))

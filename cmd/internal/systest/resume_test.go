@@ -20,14 +20,14 @@ func TestResume(t *testing.T) {
 		t.Run(fmt.Sprintf("tls=%v", secure), func(t *testing.T) {
 			r, dial := resumable(t, secure)
 			for _, k := range []transportKind{{false, wamp.MessagePack}, {true, wamp.JSON}} {
-				t.Run(k.String(), func(t *testing.T) { resume(t, r, func() (*wire, error) { return dial(k) }, k) })
+				t.Run(k.String(), func(t *testing.T) { resume(t, r, func(o ...dialOption) (*wire, error) { return dial(k, o...) }, k) })
 			}
 		})
 	}
 }
 
 // resumable is a node whose sessions may be resumed, and how to reach it.
-func resumable(t *testing.T, secure bool) (*rig, func(transportKind) (*wire, error)) {
+func resumable(t *testing.T, secure bool) (*rig, func(transportKind, ...dialOption) (*wire, error)) {
 	t.Helper()
 	files := ""
 	var trust tls.Config
@@ -50,12 +50,12 @@ permissions = ["wamp.call", "wamp.register", "wamp.subscribe", "wamp.publish"]
 uri = ""
 match = "prefix"
 `)
-	return r, func(k transportKind) (*wire, error) {
+	return r, func(k transportKind, options ...dialOption) (*wire, error) {
 		addr := r.raw
 		if k.web {
 			addr = r.web
 		}
-		c, err := dial(addr)
+		c, err := dial(addr, options...)
 		if err != nil {
 			return nil, err
 		}
@@ -67,9 +67,9 @@ match = "prefix"
 	}
 }
 
-func resume(t *testing.T, r *rig, open func() (*wire, error), k transportKind) {
+func resume(t *testing.T, r *rig, open func(...dialOption) (*wire, error), k transportKind) {
 	t.Helper()
-	first, w, err := reopen(open, nil)
+	first, w, err := reopen(open, nil, deaf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,6 @@ func resume(t *testing.T, r *rig, open func() (*wire, error), k transportKind) {
 	if err := errors.Join(p.send(hello()), second(expect[*wamp.Welcome](p))); err != nil {
 		t.Fatal(err)
 	}
-	(&wire{Conn: below(first)}).shrink()
 	const before, after = 600, 50
 	fill := strings.Repeat("x", 20_000)
 	publish := func(from, to int) {
@@ -152,8 +151,8 @@ func resume(t *testing.T, r *rig, open func() (*wire, error), k transportKind) {
 }
 
 // reopen joins with a session that may be resumed, that of w if w is not nil.
-func reopen(open func() (*wire, error), w *wamp.Welcome) (*wire, *wamp.Welcome, error) {
-	c, err := open()
+func reopen(open func(...dialOption) (*wire, error), w *wamp.Welcome, options ...dialOption) (*wire, *wamp.Welcome, error) {
+	c, err := open(options...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -200,7 +200,7 @@ func TestSubscriptionLimit(t *testing.T) {
 // everything is given back when they leave.
 func TestCallFlood(t *testing.T) {
 	r := startRig(t, "max_pending_calls_per_session = 100\nqueue_soft = \"64KiB\"\nqueue_hard = \"64KiB\"\nqueue_reserve = \"64KiB\"", "")
-	hung, err := r.join(transportKind{false, wamp.MessagePack})
+	hung, err := r.join(transportKind{false, wamp.MessagePack}, deaf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,6 @@ func TestCallFlood(t *testing.T) {
 	if err := errors.Join(hung.send(&wamp.Register{Request: hung.next(), Procedure: "hung"}), second(expect[*wamp.Registered](hung))); err != nil {
 		t.Fatal(err)
 	}
-	hung.shrink()
 	check := r.bystander(t)
 	for _, k := range kinds() {
 		w := r.mustJoin(t, k)
@@ -250,11 +249,10 @@ func TestDeafSubscriber(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			r := startTOML(t, listener("websocket")+listener("rawsocket")+listener("admin")+fmt.Sprintf(slowConsumers, policy))
 			for _, k := range kinds() {
-				w := r.mustJoin(t, k)
+				w := r.mustJoin(t, k, deaf)
 				if err := errors.Join(w.send(&wamp.Subscribe{Request: w.next(), Topic: "flood"}), second(expect[*wamp.Subscribed](w))); err != nil {
 					t.Fatal(err)
 				}
-				w.shrink()
 			}
 			check := r.bystander(t)
 			pub := r.mustJoin(t, transportKind{false, wamp.MessagePack})

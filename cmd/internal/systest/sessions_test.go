@@ -211,8 +211,7 @@ func TestControlFlood(t *testing.T) {
 			t.Parallel()
 			r := startRig(t, "", "")
 			k := transportKind{name == "websocket", wamp.JSON}
-			w := r.mustJoin(t, k)
-			w.shrink()
+			w := r.mustJoin(t, k, deaf)
 			flood := bytes.Repeat(ping, 100)
 			var err error
 			for err == nil { // the deadline bounds it
