@@ -25,6 +25,8 @@ type Config struct {
 	// Auth lists the authentication methods to offer, preferred first. The
 	// router picks one. With none the client joins anonymously.
 	Auth []Authenticator
+	// Extra is HELLO.Details.authextra, beside what the methods add to it.
+	Extra wamp.Dict
 	// TLS is used by wss, tls and tcps URLs; nil means the system's roots.
 	// The server name is filled in from the URL when it is empty.
 	TLS *tls.Config

@@ -118,6 +118,7 @@ func (s *Session) hello(auth []Authenticator) (*wamp.Hello, error) {
 	}
 	var methods []any
 	extra := map[string]any{}
+	maps.Copy(extra, s.cfg.Extra)
 	for _, a := range auth {
 		methods = append(methods, a.Method())
 		maps.Copy(extra, a.Extra())

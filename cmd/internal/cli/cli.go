@@ -160,15 +160,25 @@ func parseContent(args []string) (list []any, dict map[string]any, err error) {
 			return nil, nil, usagef("ARGS must be a JSON list, got %s", wamp.TypeName(v))
 		}
 	}
-	if len(args) > 2 && args[2] != "" {
-		v, err := codec.DecodeValue(wamp.JSON, []byte(args[2]))
-		if err != nil {
-			return nil, nil, usagef("KWARGS must be a JSON object such as '{\"a\": 1}': %w", err)
-		}
-		var ok bool
-		if dict, ok = v.(map[string]any); !ok {
-			return nil, nil, usagef("KWARGS must be a JSON object, got %s", wamp.TypeName(v))
-		}
+	if len(args) > 2 {
+		dict, err = parseObject("KWARGS", args[2])
 	}
-	return list, dict, nil
+	return list, dict, err
+}
+
+// parseObject reads an argument or flag that is a JSON object; an empty one is
+// absent.
+func parseObject(name, text string) (map[string]any, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // absent
+	}
+	v, err := codec.DecodeValue(wamp.JSON, []byte(text))
+	if err != nil {
+		return nil, usagef("%s must be a JSON object such as '{\"a\": 1}': %w", name, err)
+	}
+	dict, ok := v.(map[string]any)
+	if !ok {
+		return nil, usagef("%s must be a JSON object, got %s", name, wamp.TypeName(v))
+	}
+	return dict, nil
 }

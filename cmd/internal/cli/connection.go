@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -26,6 +27,7 @@ type connection struct {
 	timeout                    time.Duration
 	authid, authmethod         string
 	ticket, secret, keyFile    string
+	authextra                  string
 	caFile, certFile, tlsKFile string
 }
 
@@ -39,6 +41,7 @@ func (c *connection) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.authmethod, "authmethod", "", "anonymous, ticket, jwt, password, wampcra, wamp-scram, cryptosign, tls or trust; default by the credentials given")
 	f.StringVar(&c.ticket, "ticket", "", "ticket, or token of jwt; better in the environment as BONDY_TICKET")
 	f.StringVar(&c.secret, "secret", "", "password, of wampcra and wamp-scram too; better in the environment as BONDY_SECRET")
+	f.StringVar(&c.authextra, "authextra", "", "`JSON` object for authextra of HELLO, such as {\"client_ticket\": \"...\"}; better in the environment as BONDY_AUTHEXTRA")
 	f.StringVar(&c.keyFile, "key-file", "", "file with the Ed25519 seed for cryptosign, in hexadecimal")
 	f.StringVar(&c.caFile, "ca", "", "file with the CA certificates to trust (PEM)")
 	f.StringVar(&c.certFile, "cert", "", "file with the client certificate (PEM)")
@@ -85,6 +88,9 @@ func (c *connection) config(log io.Writer) (client.Config, error) {
 		return client.Config{}, err
 	}
 	if cfg.TLS, err = c.tls(); err != nil {
+		return client.Config{}, err
+	}
+	if cfg.Extra, err = parseObject("--authextra", cmp.Or(c.authextra, os.Getenv("BONDY_AUTHEXTRA"))); err != nil {
 		return client.Config{}, err
 	}
 	return cfg, asUsage(cfg.Validate())
