@@ -29,6 +29,15 @@ func (u users) User(name string) (auth.User, bool) {
 	return v.User(name)
 }
 
+// Account implements auth.Directory.
+func (u users) Account(name string) (wamp.URI, string, bool) {
+	v, err := u.dir.View(u.realm)
+	if err != nil {
+		return "", "", false
+	}
+	return v.Account(name)
+}
+
 // Owners implements auth.Directory.
 func (u users) Owners(key ed25519.PublicKey) []string {
 	v, err := u.dir.View(u.realm)

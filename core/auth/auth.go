@@ -315,5 +315,8 @@ func refused(err error) bool {
 // denied is the one refusal of whoever could not prove an identity. The cause
 // stays outside the *wamp.Error, for the log.
 func denied(cause string) error {
-	return fmt.Errorf("%s: %w", cause, wamp.Errorf(wamp.ErrAuthenticationDenied, "the credentials are not accepted"))
+	return fmt.Errorf("%s: %w", cause, errDenied)
 }
+
+// errDenied is all that a client learns.
+var errDenied = wamp.Errorf(wamp.ErrAuthenticationDenied, "the credentials are not accepted")

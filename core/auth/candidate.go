@@ -24,14 +24,14 @@ type candidate struct {
 	noRole   string  // a role that was asked for and is not held
 	realmURI wamp.URI
 	people   *people // among whom user is
-	user     *User   // nil when there is none
+	user     User    // the zero value when there is none
 }
 
 // candidate makes one who holds roles, of which the first is the authrole, and
 // gives it those of them that the client asks for. To ask for all, for the
 // default or for nothing means everything.
 func (r realm) candidate(req *Request, who Identity, held []string) *candidate {
-	c := &candidate{realm: r, identity: who, decoy: r.mac("decoy", who.AuthID)}
+	c := &candidate{realm: r, identity: who, decoy: keyed("decoy", r.key, who.AuthID)}
 	c.identity.AuthRole, c.identity.Roles = held[0], held
 	if asked := req.asked(); len(asked) > 0 {
 		c.identity.AuthRole, c.identity.Roles, c.identity.Narrow = asked[0], asked, asked
@@ -85,13 +85,13 @@ func (c *candidate) admitWith(ticket string, proven bool) (*Identity, error) {
 		return nil, denied(c.flaw)
 	case !proven:
 		return nil, denied("wrong credential")
-	case c.user != nil && !c.people.unchanged(c.user):
+	case c.user.Name != "" && !c.people.unchanged(&c.user):
 		return nil, denied("the user has changed meanwhile")
 	case c.noRole != "":
 		return nil, wamp.Errorf(wamp.ErrNoSuchRole, "%s has no role %q", c.identity.AuthID, c.noRole)
 	}
 	id := c.identity // a copy, so that no session keeps the secret reachable
-	if u := c.user; u != nil {
+	if u := &c.user; u.Name != "" {
 		id.Principal = &Principal{
 			AuthRealm: cmp.Or(u.AuthRealm, c.realmURI), Name: u.Name, Incarnation: u.Incarnation, Ticket: ticket,
 		}

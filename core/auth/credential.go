@@ -176,7 +176,7 @@ func (k scramKeys) opens(root []byte) bool {
 	return subtle.ConstantTimeCompare(scramKeysOf(root).stored, k.stored) == 1
 }
 
-func hmacSHA256(key []byte, text string) []byte {
+func hmacSHA256[T string | []byte](key []byte, text T) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
 	return h.Sum(nil)

@@ -17,6 +17,9 @@ type Directory interface {
 	// User finds a user by its name or an alias, disabled ones too; the
 	// credentials are those that count, wherever they are kept.
 	User(name string) (User, bool)
+	// Account says which credentials those of a name or an alias are: by the realm
+	// that keeps them and the user's own name. It costs little, the same for all.
+	Account(name string) (authrealm wamp.URI, user string, ok bool)
 	// Owners are the names of users who have a public key and are not disabled;
 	// two of them are enough.
 	Owners(key ed25519.PublicKey) []string
@@ -56,10 +59,14 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 	u, known := p.dir.User(authid)
 	twin, _ := p.dir.Twin(Place(p.key, authid))
 	looks, shape, flaw, lack := &u, &u, "", ""
-	if !known {
+	if known { // each looks for one name that is there and for one that is not
+		_, _ = p.dir.User("")
+		if lack = lacks(&u); lack != "" {
+			shape = &twin
+		}
+	} else {
+		_, _ = p.dir.User(twin.Name)
 		looks, shape, flaw = &twin, &twin, "unknown user"
-	} else if lack = lacks(&u); lack != "" {
-		shape = &twin
 	}
 	if known && u.Disabled {
 		flaw = "disabled user"
@@ -71,7 +78,7 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 	if known {
 		name = u.Name
 	}
-	c := p.candidate(req, Identity{AuthID: name, AuthMethod: method, AuthProvider: provider}, append([]string{name}, looks.Groups...))
+	c := p.candidate(req, Identity{AuthID: name, AuthMethod: method, AuthProvider: provider}, append(append(make([]string, 0, 1+len(looks.Groups)), name), looks.Groups...))
 	if len(c.identity.Narrow) == 0 && len(looks.Groups) > 0 {
 		c.identity.AuthRole = looks.Groups[0]
 	}
@@ -79,9 +86,7 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 		flaw = err.Error()
 	}
 	c.flaw, c.lack, c.realmURI, c.people = flaw, lack, req.Realm, p
-	if known {
-		c.user = &u
-	}
+	c.user = u
 	return c, nil
 }
 
@@ -89,11 +94,11 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 // and the realm that keeps them, whatever alias it gives and whichever realm of an
 // SSO realm it joins. All guesses at them count together.
 func (p *people) account(req *Request) (realm wamp.URI, user string) {
-	u, known := p.dir.User(req.AuthID)
+	realm, user, known := p.dir.Account(req.AuthID)
 	if !known {
 		return req.Realm, req.AuthID
 	}
-	return cmp.Or(u.AuthRealm, req.Realm), u.Name
+	return cmp.Or(realm, req.Realm), user
 }
 
 // unchanged tells whether a user is still there as it was found: the client may

@@ -53,6 +53,17 @@ func (d *live) User(name string) (auth.User, bool) {
 	return u, ok
 }
 
+func (d *live) Account(name string) (wamp.URI, string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	if canonical, ok := d.aliases[name]; ok {
+		name = canonical
+	}
+	u, ok := d.users[name]
+	return u.AuthRealm, u.Name, ok
+}
+
 func (d *live) Owners(key ed25519.PublicKey) (out []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

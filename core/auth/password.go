@@ -80,11 +80,7 @@ func (m password) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 
 // redeem judges a signed ticket.
 func (m password) redeem(c *candidate, text string, extra wamp.Dict) (*Identity, error) {
-	var u User
-	if c.user != nil {
-		u = *c.user
-	}
-	t, err := m.verify(c, u, text, extra)
+	t, err := m.verify(c, c.user, text, extra)
 	var client Client
 	if err == nil && t.Bound {
 		client, t.Expires, err = m.accompanied(c, &t, extra)
@@ -156,5 +152,5 @@ func (m password) renew(ctx context.Context, c *candidate, p params, text string
 		m.renewed.Delete(c.identity.AuthID)
 		return
 	}
-	m.upgrade(ctx, *c.user, fresh)
+	m.upgrade(ctx, c.user, fresh)
 }

@@ -6,15 +6,22 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+
+	"bondy/core/wamp"
 )
 
 // Place is where a name is on the ring of Directory.Twin, for the Config.Key of
 // the realm: a secret hash. An HMAC would make realms of many users start
 // slowly.
 func Place(key []byte, name string) uint64 {
+	return binary.BigEndian.Uint64(keyed("twin", key, name))
+}
+
+// keyed is a secret hash that nobody is shown: one who was could hash on.
+func keyed(purpose string, key []byte, name string) []byte {
 	text := make([]byte, 0, 2*sha256.BlockSize)
-	sum := sha256.Sum256(append(append(append(text, "twin"...), key...), name...))
-	return binary.BigEndian.Uint64(sum[:])
+	sum := sha256.Sum256(append(append(append(text, purpose...), key...), name...))
+	return sum[:]
 }
 
 // static is a Directory of users that do not change.
@@ -73,6 +80,15 @@ func (s *static) User(name string) (User, bool) {
 		return User{}, false
 	}
 	return *u, true
+}
+
+// Account implements Directory.
+func (s *static) Account(name string) (wamp.URI, string, bool) {
+	u, ok := s.users[name]
+	if !ok {
+		return "", "", false
+	}
+	return u.AuthRealm, u.Name, true
 }
 
 // Owners implements Directory.

@@ -69,9 +69,9 @@ func (w *wampcra) begin(ctx context.Context, req *Request) (*Identity, *Exchange
 			if err != nil {
 				return nil, err
 			}
-			key := base64.StdEncoding.EncodeToString(root)
-			want := base64.StdEncoding.EncodeToString(hmacSHA256([]byte(key), string(challenge)))
-			return c.admit(hmac.Equal([]byte(signature), []byte(want)))
+			key := base64.StdEncoding.AppendEncode(nil, root)
+			want := base64.StdEncoding.AppendEncode(nil, hmacSHA256(key, challenge))
+			return c.admit(hmac.Equal([]byte(signature), want))
 		},
 	}, nil
 }

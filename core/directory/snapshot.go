@@ -132,17 +132,25 @@ func (v *View) Realm() *Realm { return v.realm.realm }
 
 // FindUser finds a user of the realm by name or alias.
 func (v *View) FindUser(name string) (*User, error) {
-	if u := v.local(name); u != nil {
+	if u := v.find(name); u != nil {
 		return u, nil
+	}
+	return nil, noSuchUser(name)
+}
+
+// find is FindUser without the words for who is not there.
+func (v *View) find(name string) *User {
+	if u := v.local(name); u != nil {
+		return u
 	}
 	if v.sso != nil {
 		if canonical, ok := v.sso.aliases.Get(name); ok {
 			if u, ok := v.realm.users.Get(canonical); ok && u.SSO != "" && v.Home(u) != nil {
-				return u, nil
+				return u
 			}
 		}
 	}
-	return nil, noSuchUser(name)
+	return nil
 }
 
 // local finds a user by a name or alias of this realm.

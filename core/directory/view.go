@@ -14,11 +14,20 @@ import (
 
 // User implements auth.Directory.
 func (v *View) User(name string) (auth.User, bool) {
-	u, err := v.FindUser(name)
-	if err != nil {
+	u := v.find(name)
+	if u == nil {
 		return auth.User{}, false
 	}
 	return v.login(u), true
+}
+
+// Account implements auth.Directory.
+func (v *View) Account(name string) (wamp.URI, string, bool) {
+	u := v.find(name)
+	if u == nil {
+		return "", "", false
+	}
+	return cmp.Or(u.SSO, v.realm.realm.URI), u.Name, true
 }
 
 // login is a user with the credentials that count for it.
