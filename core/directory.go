@@ -30,12 +30,21 @@ func (u users) User(name string) (auth.User, bool) {
 }
 
 // Account implements auth.Directory.
-func (u users) Account(name string) (wamp.URI, string, bool) {
+func (u users) Account(name string, place uint64) (wamp.URI, string) {
 	v, err := u.dir.View(u.realm)
 	if err != nil {
-		return "", "", false
+		return u.realm, name
 	}
-	return v.Account(name)
+	return v.Account(name, place)
+}
+
+// Key implements auth.Directory.
+func (u users) Key(authrealm wamp.URI) []byte {
+	v, err := u.dir.View(u.realm)
+	if err != nil {
+		return nil
+	}
+	return v.Key(authrealm)
 }
 
 // Owners implements auth.Directory.
@@ -109,12 +118,15 @@ func (r *Router) Refresh() error {
 // follow makes the router do what the directory says now. It runs within
 // directory.Update.
 func (r *Router) follow(c *directory.Commit) {
-	r.dismiss(c) // first, so that clients learn the reason
+	r.dismiss(c, judged(c)) // first, so that clients learn the reason
 	work := affected(c)
 	for _, uri := range work.order {
 		if err := r.followRealm(c, uri, work.realms[uri]); err != nil {
 			r.log.Error("a change of the directory is not in effect", slog.String("realm", string(uri)), slog.Any("err", err))
 		}
+	}
+	for i := range c.Changes { // last: until here logins began by the issuers of before
+		r.dismiss(c, withdrawn(c, &c.Changes[i]))
 	}
 }
 

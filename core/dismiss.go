@@ -47,27 +47,27 @@ type verdict struct {
 	spared  bool // who caused it may stay
 }
 
-// dismiss ends the sessions that a change makes wrong, in its realms and in those
-// that inherit from them or have their credentials there.
-func (r *Router) dismiss(c *directory.Commit) {
+// judged is whom changes of users and tickets make leave.
+func judged(c *directory.Commit) map[login]verdict {
 	verdicts := make(map[login]verdict)
-	realms := make(map[wamp.URI]bool)
 	for i := range c.Changes {
-		ch := &c.Changes[i]
-		of, v := judge(c, ch)
+		of, v := judge(c, &c.Changes[i])
 		if v.because == nil {
 			continue
 		}
 		if old, ok := verdicts[of]; !ok || old.spared {
 			verdicts[of] = v
 		}
-		realms[ch.Realm] = true
 	}
-	for i := range c.Changes {
-		for of, because := range withdrawn(c, &c.Changes[i]) {
-			verdicts[of] = verdict{because: because}
-			realms[of.realm] = true
-		}
+	return verdicts
+}
+
+// dismiss ends the sessions on which there are verdicts after a change, in the
+// realms of these and in those that inherit from them or have their credentials there.
+func (r *Router) dismiss(c *directory.Commit, verdicts map[login]verdict) {
+	realms := make(map[wamp.URI]bool)
+	for of := range verdicts {
+		realms[of.realm] = true
 	}
 	for _, uri := range slices.Collect(maps.Keys(realms)) {
 		for _, other := range dependents(c.Before, uri) {
@@ -103,8 +103,8 @@ func sentence(verdicts map[login]verdict, uri wamp.URI, s *meta.Session, spared 
 	return because
 }
 
-// verdictOn is the verdict on a user of a realm whose credentials are in authrealm, and who
-// has shown a ticket or "".
+// verdictOn is why a user of a realm has to leave whose credentials are in authrealm,
+// and who has shown a ticket or "".
 func verdictOn(verdicts map[login]verdict, realm, authrealm wamp.URI, user, ticket string, spared bool) *wamp.Error {
 	by := [...]login{
 		{byUser, realm, user},
@@ -150,9 +150,8 @@ func judge(c *directory.Commit, ch *directory.Change) (login, verdict) {
 }
 
 // withdrawn are the logins that a realm has no longer: by tokens of issuers and by
-// certificates of trust roots that are gone, or accepted on other terms; with the
-// reason for who was let in by them.
-func withdrawn(c *directory.Commit, ch *directory.Change) map[login]*wamp.Error {
+// certificates of trust roots that are gone, or accepted on other terms.
+func withdrawn(c *directory.Commit, ch *directory.Change) map[login]verdict {
 	if ch.Kind != directory.KindRealm || ch.Verb != directory.Updated ||
 		!slices.Contains(ch.Fields, "issuers") && !slices.Contains(ch.Fields, "trustroots") {
 		return nil
@@ -163,15 +162,18 @@ func withdrawn(c *directory.Commit, ch *directory.Change) map[login]*wamp.Error 
 		return nil
 	}
 	was, is := before.Realm().Login, after.Realm().Login
-	out := make(map[login]*wamp.Error)
+	out := make(map[login]verdict)
+	leave := func(by loginKind, name, why string) {
+		out[login{by, ch.Realm, name}] = verdict{because: wamp.Errorf(closeIssuer, "%s: log in again", why)}
+	}
 	for _, i := range was.Issuers {
 		if !slices.ContainsFunc(is.Issuers, i.Same) {
-			out[login{byIssuer, ch.Realm, i.Issuer}] = wamp.Errorf(closeIssuer, "the tokens of %s are not accepted as they were: log in again", i.Issuer)
+			leave(byIssuer, i.Issuer, "the tokens of "+i.Issuer+" are not accepted as they were")
 		}
 	}
 	for _, root := range was.Trustroots {
 		if !slices.ContainsFunc(is.Trustroots, func(o auth.Trustroot) bool { return reflect.DeepEqual(root, o) }) {
-			out[login{by: byRoot, realm: ch.Realm}] = wamp.Errorf(closeIssuer, "the trust roots are not what they were: log in again")
+			leave(byRoot, "", "the trust roots are not what they were")
 		}
 	}
 	return out

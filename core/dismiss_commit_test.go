@@ -14,6 +14,7 @@ import (
 	"bondy/core/directory/directorytest"
 	"bondy/core/meta"
 	"bondy/core/peer"
+	"bondy/core/realm"
 	"bondy/core/unit"
 	"bondy/core/wamp"
 )
@@ -150,6 +151,42 @@ func TestWithdrawnIssuersEndSessions(t *testing.T) {
 	expect("gone", "changed")
 	set([]directory.Issuer{issuer("changed", "managers"), slower, issuer("stays", "staff")})
 	expect("gone", "changed", "by root")
+}
+
+// A login under way that was begun with the issuers of before is refused, even when
+// it began after the sessions of the withdrawn one were ended.
+func TestWithdrawnIssuersRefuseLoginsUnderWay(t *testing.T) {
+	d := directorytest.Open(t, new(directorytest.Log))
+	meanwhile := func() {}
+	r, err := core.New(core.Config{
+		Directory: d, Log: slog.New(slog.DiscardHandler),
+		Configure: func(*realm.Config, *directory.Properties) { meanwhile() }, // before the new issuers are in effect
+	})
+	must(t, err)
+	set := func(issuers ...directory.Issuer) {
+		directorytest.Do(t, d, func(tx *directory.Tx) error {
+			return tx.UpdateRealm("shop", func(p *directory.Properties) error { p.Login.Issuers = issuers; return nil })
+		})
+	}
+	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.CreateRealm("shop", directory.Properties{}) })
+	set(directory.Issuer{Issuer: "gone", Audience: "bondy", JWKSFile: "keys.json", Groups: []string{"staff"}})
+	m, err := r.Realm("shop")
+	must(t, err)
+	old := m.Policy()
+	var since *realm.Mark
+	meanwhile = func() {
+		if since = m.Mark(); m.Policy() != old {
+			t.Error("the new policy is in effect already")
+		}
+	}
+	set()
+	s := &meta.Session{
+		Peer: newBench().peer(), Conn: new(farewell), AuthMethod: auth.MethodJWT, AuthProvider: "gone",
+		Rights: m.Rights(&auth.Identity{Groups: []string{"staff"}}),
+	}
+	if _, err := m.Join(s, since); err == nil || wamp.AsError(err).URI != "bondy.realm.updated" {
+		t.Errorf("a login by the issuer that is gone: %v", err)
+	}
 }
 
 // keys are one key, which differs by n.

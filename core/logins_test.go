@@ -43,9 +43,11 @@ func prove(t *testing.T, c *wamp.Challenge) string {
 }
 
 // bearer is a token of somebody who is no user of the realm.
-func bearer() string {
+func bearer() string { return bearerOf("id") }
+
+func bearerOf(issuer string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
-	claims := fmt.Sprintf(`{"iss":"id","aud":"bondy","sub":"visitor","exp":%d}`, time.Now().Add(time.Hour).Unix())
+	claims := fmt.Sprintf(`{"iss":%q,"aud":"bondy","sub":"visitor","exp":%d}`, issuer, time.Now().Add(time.Hour).Unix())
 	text := b64([]byte(`{"alg":"HS256"}`)) + "." + b64([]byte(claims))
 	return text + "." + b64(keyed([]byte(issuerSecret), text))
 }

@@ -142,6 +142,37 @@ func TestResumeRefusedIsAFreshSession(t *testing.T) {
 	}
 }
 
+// A token of another issuer, about somebody of the same name, is not what the session
+// was opened by: when the one issuer is withdrawn, those of the other stay.
+func TestResumeIsForTokensOfTheSameIssuer(t *testing.T) {
+	cfg := coretest.Lasting("realm1", 1000)
+	cfg.Auth.Methods = []string{auth.MethodJWT}
+	for _, name := range []string{"id", "other"} {
+		cfg.Auth.Issuers = append(cfg.Auth.Issuers, auth.Issuer{
+			Issuer: name, Audience: "bondy", Secret: issuerSecret, Algorithms: []string{"HS256"}, Groups: []string{"user"},
+		})
+	}
+	r := coretest.Router(t, cfg)
+	join := func(issuer string, details wamp.Dict) *coretest.Client {
+		c := coretest.Connect(t, r, wamp.MessagePack, 0)
+		details["authmethods"] = []any{auth.MethodJWT}
+		c.Send(&wamp.Hello{Realm: "realm1", Details: details})
+		coretest.Expect[*wamp.Challenge](c)
+		c.Send(&wamp.Authenticate{Signature: bearerOf(issuer)})
+		w := coretest.Expect[*wamp.Welcome](c)
+		c.ID, c.Welcome = w.Session, w.Details
+		return c
+	}
+	c := join("id", coretest.Resumable(nil))
+	c.Drop()
+	if again := join("other", back(c)); again.ID == c.ID || again.Welcome["resumed"] != false {
+		t.Errorf("resumed by a token of another issuer: %v", again.Welcome)
+	}
+	if again := join("id", back(c)); again.ID != c.ID || again.Welcome["resumed"] != true {
+		t.Errorf("not resumed by a token of the same issuer: %v", again.Welcome)
+	}
+}
+
 func TestSessionResumedElsewhereLeavesItsConnection(t *testing.T) {
 	r := coretest.Router(t, coretest.Lasting("realm1", 1000))
 	c, other := coretest.JoinWith(t, r, wamp.MessagePack, coretest.Resumable(nil)), coretest.Join(t, r)

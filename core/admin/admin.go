@@ -196,8 +196,8 @@ func (c *call) change(f func(*directory.Tx) error) error {
 	}
 	return c.Change(func() (err error) {
 		c.made, err = c.Directory.Apply(c.actor, func(tx *directory.Tx) error {
-			if c.Caller != nil && c.lost() {
-				return wamp.Errorf(wamp.ErrNotAuthorized, "you have no grant of wamp.call on %q any more", c.Procedure)
+			if err := c.still(); err != nil {
+				return err
 			}
 			return f(tx)
 		})
@@ -217,9 +217,20 @@ func within(n, m int) error {
 	return nil
 }
 
-// lost tells whether the caller may not do this any more, after it waited.
-func (c *call) lost() bool {
-	return !c.Rights.Valid() || rbac.Management(c.Procedure) && !c.Rights.Decide(rbac.Call, c.Procedure, wamp.MatchExact)
+// still says why the caller may not do this any more, after it waited. Within a
+// change it knows of all earlier ones.
+func (c *call) still() error {
+	if c.Caller != nil && (c.dismissed() || !c.Rights.Valid() ||
+		rbac.Management(c.Procedure) && !c.Rights.Decide(rbac.Call, c.Procedure, wamp.MatchExact)) {
+		return wamp.Errorf(wamp.ErrNotAuthorized, "the session has ended, or has no grant of wamp.call on %q any more", c.Procedure)
+	}
+	return nil
+}
+
+// dismissed tells whether the session that calls was ended for a change.
+func (c *call) dismissed() bool {
+	s, err := c.session()
+	return err == nil && s.Dismissed()
 }
 
 // refused tells whether an error is about who asked, and not about what.

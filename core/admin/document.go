@@ -67,7 +67,7 @@ func (c *call) document(v mgmt.Arg, uri wamp.URI) (directory.Document, error) {
 // put makes a realm what a document says, and returns it.
 func (c *call) put(doc directory.Document) (mgmt.Result, error) {
 	err := c.Change(func() (err error) {
-		c.made, err = c.Directory.ApplyDocuments(c.actor, []directory.Document{doc}, directory.ApplyOptions{Gate: c.gated})
+		c.made, err = c.Directory.ApplyDocuments(c.actor, []directory.Document{doc}, directory.ApplyOptions{Gate: c.gated, Still: c.still})
 		return err
 	})
 	if err != nil {
@@ -107,7 +107,7 @@ func deploy(
 ) func(*call) (mgmt.Result, error) {
 	return func(c *call) (mgmt.Result, error) {
 		v := c.args.At(0, "documents")
-		text, options := jsonOf(v, v.List()), directory.ApplyOptions{Prune: c.args.Key("prune").Bool(), Gate: c.gated}
+		text, options := jsonOf(v, v.List()), directory.ApplyOptions{Prune: c.args.Key("prune").Bool(), Gate: c.gated, Still: c.still}
 		if err := c.args.Err(); err != nil {
 			return mgmt.Result{}, err
 		}

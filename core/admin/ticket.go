@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -71,7 +72,9 @@ func issueTicket(c *call) (mgmt.Result, error) {
 	}
 	var issued *ticket.Issued
 	err = c.Change(func() (err error) {
-		issued, err = c.Tickets.Issue(req)
+		if issued, err = c.Tickets.Issue(req); err == nil {
+			err = c.recant(issued)
+		}
 		return err
 	})
 	if err != nil {
@@ -79,6 +82,16 @@ func issueTicket(c *call) (mgmt.Result, error) {
 	}
 	c.made = []directory.Change{{Realm: issued.AuthRealm, Kind: directory.KindTicket, Name: issued.ID, Verb: directory.Created}}
 	return mgmt.Value(map[string]any(issued.Dict())), nil
+}
+
+// recant takes back a ticket of a session that was dismissed meanwhile. A change that
+// dismisses it later revokes the ticket itself: until then changes wait for each other.
+func (c *call) recant(i *ticket.Issued) error {
+	if !c.dismissed() {
+		return nil
+	}
+	_, err := c.Tickets.Revoke(i.AuthRealm, i.ID)
+	return cmp.Or(err, error(wamp.Errorf(wamp.ErrNotAuthorized, "the session has ended: log in again")))
 }
 
 // keyed sees to it that a realm has keys to sign with.

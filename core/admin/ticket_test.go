@@ -8,6 +8,7 @@ import (
 	"bondy/core/admin"
 	"bondy/core/auth"
 	"bondy/core/directory"
+	"bondy/core/meta"
 	"bondy/core/mgmt"
 	"bondy/core/rbac"
 	"bondy/core/ticket"
@@ -93,6 +94,26 @@ func TestTicketProcedures(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A ticket asked for just before the user got another password, by a session that
+// ended for it, is as worthless as those before: it is not kept.
+func TestNoTicketForWhoWasDismissedMeanwhile(t *testing.T) {
+	r := newRig(t)
+	r.do("bondy.user.add", "realm1", dict{"username": "joe", "password": "first secret"})
+	joe := r.allowed("joe", auth.MethodWAMPCRA, issuing("local"))
+	_, err := r.table.Call(&mgmt.Request{
+		Procedure: "bondy.ticket.issue", Realm: "realm1", Caller: joe.peer, Rights: joe.rights,
+		Guard: func(change func() error) error {
+			r.do("bondy.user.change_password", "realm1", "joe", "other secret")
+			joe.peer.About.(*meta.Session).VoidTestaments() // as the realm does that ends it
+			return change()
+		},
+	})
+	if wamp.AsError(err).URI != wamp.ErrNotAuthorized {
+		t.Errorf("issued: %v", err)
+	}
+	equal(t, r.do("bondy.ticket.list", "realm1"), list{})
 }
 
 // TestTicketsOfSSOUsers are of the realm that keeps the credentials; who manages

@@ -7,7 +7,10 @@ import (
 
 	"bondy/core/audit"
 	"bondy/core/auth"
+	"bondy/core/codec"
 	"bondy/core/directory"
+	"bondy/core/meta"
+	"bondy/core/mgmt"
 	"bondy/core/wamp"
 )
 
@@ -326,5 +329,57 @@ func TestChangesAreAudited(t *testing.T) {
 		if strings.Contains(strings.Join(append(e.Changes, e.Object, e.Reason), " "), "first secret") {
 			t.Errorf("the password is in %+v", e)
 		}
+	}
+}
+
+// A document takes its time, for the passwords in it: who is dismissed meanwhile has
+// no realm made of it.
+func TestDismissedSessionDeploysNothing(t *testing.T) {
+	r := newRig(t)
+	r.do("bondy.user.add", "bondy", dict{"username": "boss"})
+	for procedure, args := range map[wamp.URI]list{
+		"bondy.realm.create": {dict{"uri": "com.late"}}, "bondy.realm.apply": {list{dict{"uri": "com.late"}}},
+	} {
+		boss := r.as("bondy", "boss")
+		p, err := codec.NewPayload(wamp.JSON, args, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.table.Call(&mgmt.Request{
+			Procedure: procedure, Realm: "bondy", Caller: boss.peer, Rights: boss.rights, Payload: p,
+			Guard: func(change func() error) error {
+				boss.peer.About.(*meta.Session).VoidTestaments()
+				return change()
+			},
+		})
+		if wamp.AsError(err).URI != wamp.ErrNotAuthorized {
+			t.Errorf("%s: %v", procedure, err)
+		}
+	}
+}
+
+// Who proved the old password just before somebody else changed it does not undo that:
+// the session has ended for it.
+func TestDismissedSessionChangesNothing(t *testing.T) {
+	r := newRig(t)
+	r.do("bondy.user.add", "realm1", dict{"username": "joe", "password": "first secret"})
+	joe := r.as("realm1", "joe")
+	p, err := codec.NewPayload(wamp.JSON, list{"first secret", "stolen secret"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.table.Call(&mgmt.Request{
+		Procedure: "bondy.user.self.change_password", Realm: "realm1", Caller: joe.peer, Rights: joe.rights, Payload: p,
+		Guard: func(change func() error) error {
+			r.do("bondy.user.change_password", "realm1", "joe", "other secret")
+			joe.peer.About.(*meta.Session).VoidTestaments() // as the realm does that ends it
+			return change()
+		},
+	})
+	if wamp.AsError(err).URI != wamp.ErrNotAuthorized {
+		t.Errorf("changed: %v", err)
+	}
+	if !r.knows("realm1", "joe", "other secret") {
+		t.Error("the password is not the one that was set last")
 	}
 }

@@ -19,6 +19,7 @@ type candidate struct {
 	fresh    bool    // what was found may be another one the next time
 	genuine  bool    // shape is whom the client claims to be
 	decoy    []byte  // in place of a key that is not there
+	salted   string  // the name from which salts derive, by the key of the realm
 	flaw     string  // why the client cannot be let in whatever it proves; empty if it can
 	lack     string  // the credential that the method needs and the user has not
 	noRole   string  // a role that was asked for and is not held
@@ -31,7 +32,7 @@ type candidate struct {
 // gives it those of them that the client asks for. To ask for all, for the
 // default or for nothing means everything.
 func (r realm) candidate(req *Request, who Identity, held []string) *candidate {
-	c := &candidate{realm: r, identity: who, decoy: keyed("decoy", r.key, who.AuthID)}
+	c := &candidate{realm: r, identity: who, decoy: keyed("decoy", r.key, who.AuthID), salted: who.AuthID}
 	c.identity.AuthRole, c.identity.Roles = held[0], held
 	if asked := req.asked(); len(asked) > 0 {
 		c.identity.AuthRole, c.identity.Roles, c.identity.Narrow = asked[0], asked, asked

@@ -18,8 +18,13 @@ type Directory interface {
 	// credentials are those that count, wherever they are kept.
 	User(name string) (User, bool)
 	// Account says which credentials those of a name or an alias are: by the realm
-	// that keeps them and the user's own name. It costs little, the same for all.
-	Account(name string) (authrealm wamp.URI, user string, ok bool)
+	// that keeps them and the user's own name. It costs little, the same for all. A
+	// name that is nobody's has what an alias of the SSO realm stands for, if it is
+	// one, kept where the credentials of the Twin of its place are.
+	Account(name string, place uint64) (authrealm wamp.URI, user string)
+	// Key is the Config.Key of a realm that keeps credentials; nil for that of the
+	// realm itself.
+	Key(authrealm wamp.URI) []byte
 	// Owners are the names of users who have a public key and are not disabled;
 	// two of them are enough.
 	Owners(key ed25519.PublicKey) []string
@@ -39,9 +44,11 @@ type finder interface {
 }
 
 // people finds the users of a Directory, and for a name without one a candidate
-// that looks the same from outside and is never admitted. It cannot hide that a
-// user has an alias from whoever knows one of the two and asks for both with a
-// salted method: that has one salt per user.
+// that looks the same from outside and is never admitted, also to whoever compares
+// realms of one SSO realm. It cannot hide that a user has an alias from whoever knows
+// one of the two and asks for both with a salted method, or guesses at both: a user has
+// one salt, and one count of guesses. Nor, where some users of a realm have their
+// credentials from an SSO realm and others not, which of these a name is like.
 type people struct {
 	realm
 	dir    Directory
@@ -86,19 +93,21 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 		flaw = err.Error()
 	}
 	c.flaw, c.lack, c.realmURI, c.people = flaw, lack, req.Realm, p
+	keeper, account := p.account(req.Realm, authid)
+	c.salted = account
+	if key := p.dir.Key(keeper); key != nil {
+		c.key = key
+	}
 	c.user = u
 	return c, nil
 }
 
-// account says whose credentials a client claims to have: under the user's own name
-// and the realm that keeps them, whatever alias it gives and whichever realm of an
-// SSO realm it joins. All guesses at them count together.
-func (p *people) account(req *Request) (realm wamp.URI, user string) {
-	realm, user, known := p.dir.Account(req.AuthID)
-	if !known {
-		return req.Realm, req.AuthID
-	}
-	return cmp.Or(realm, req.Realm), user
+// account says whose credentials a name stands for in a realm: under the user's own
+// name and the realm that keeps them, whatever alias it is and whichever realm of an
+// SSO realm is joined. All guesses at them count together, and they have one salt.
+func (p *people) account(realm wamp.URI, authid string) (keeper wamp.URI, user string) {
+	keeper, user = p.dir.Account(authid, Place(p.key, authid))
+	return cmp.Or(keeper, realm), user
 }
 
 // unchanged tells whether a user is still there as it was found: the client may

@@ -53,16 +53,15 @@ func (d *live) User(name string) (auth.User, bool) {
 	return u, ok
 }
 
-func (d *live) Account(name string) (wamp.URI, string, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asked++
-	if canonical, ok := d.aliases[name]; ok {
-		name = canonical
+func (d *live) Account(name string, place uint64) (wamp.URI, string) {
+	if u, ok := d.User(name); ok {
+		return u.AuthRealm, u.Name
 	}
-	u, ok := d.users[name]
-	return u.AuthRealm, u.Name, ok
+	twin, _ := d.Twin(place)
+	return twin.AuthRealm, name
 }
+
+func (d *live) Key(wamp.URI) []byte { return nil }
 
 func (d *live) Owners(key ed25519.PublicKey) (out []string) {
 	d.mu.Lock()

@@ -152,6 +152,35 @@ func TestGuessesByOtherNames(t *testing.T) {
 	}
 }
 
+// Guesses at a name that is nobody's count together where those at users do: where a
+// lock reaches does not tell who is there.
+func TestLocksDoNotTellWhoIsThere(t *testing.T) {
+	for what, name := range map[string]string{"a user": "joe", "nobody": "nobody"} {
+		for keeper, want := range map[wamp.URI]wamp.URI{"com.sso": auth.ErrTooManyRequests, "": wamp.ErrAuthenticationDenied} {
+			guard := auth.NewGuard()
+			guess := func(realm wamp.URI) wamp.URI {
+				a := newAuth(t, auth.Config{
+					Realm: realm, Methods: []string{"ticket"}, Guard: guard,
+					Directory: newLive(auth.User{Name: "joe", Password: "s3cret-ticket", AuthRealm: keeper}),
+				})
+				_, x, err := a.Begin(t.Context(), auth.Request{Realm: realm, AuthID: name, Methods: []string{"ticket"}, Remote: from("192.0.2.1")})
+				if err == nil {
+					_, err = x.Finish(t.Context(), "wrong", nil)
+				}
+				return uri(err)
+			}
+			for range 10 {
+				if got := guess("com.shop"); got != wamp.ErrAuthenticationDenied {
+					t.Fatal(got)
+				}
+			}
+			if got := guess("com.wiki"); got != want {
+				t.Errorf("%s, with credentials in %q: %s in another realm, want %s", what, keeper, got, want)
+			}
+		}
+	}
+}
+
 // An attempt that proves nothing, or is right, takes back what it counted, and not
 // the wait that others brought about meanwhile: whoever has one account does not
 // guess at others for it.

@@ -83,13 +83,16 @@ func (s *static) User(name string) (User, bool) {
 }
 
 // Account implements Directory.
-func (s *static) Account(name string) (wamp.URI, string, bool) {
-	u, ok := s.users[name]
-	if !ok {
-		return "", "", false
+func (s *static) Account(name string, place uint64) (wamp.URI, string) {
+	if u, ok := s.users[name]; ok {
+		return u.AuthRealm, u.Name
 	}
-	return u.AuthRealm, u.Name, true
+	twin, _ := s.Twin(place)
+	return twin.AuthRealm, name
 }
+
+// Key implements Directory.
+func (*static) Key(wamp.URI) []byte { return nil }
 
 // Owners implements Directory.
 func (s *static) Owners(key ed25519.PublicKey) []string { return s.keys[string(key)] }

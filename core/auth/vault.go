@@ -49,7 +49,7 @@ type params struct {
 // verifier, which costs less.
 func (c *candidate) params(strong bool) params {
 	s := &c.shape
-	salt := c.mac("scram", c.identity.AuthID)[:saltLen]
+	salt := c.mac("scram", c.salted)[:saltLen]
 	switch {
 	case s.Credential != nil && (strong || !s.hasSecret()):
 		if c.genuine {
@@ -64,7 +64,7 @@ func (c *candidate) params(strong bool) params {
 
 // craParams are those of the key of wampcra.
 func (c *candidate) craParams() params {
-	p := params{cost: cost{kdf: KDFPBKDF2, iterations: c.iterations}, salt: []byte(salt(c.key, c.identity.AuthID)), cra: true}
+	p := params{cost: cost{kdf: KDFPBKDF2, iterations: c.iterations}, salt: []byte(salt(c.key, c.salted)), cra: true}
 	if c.cra != nil {
 		p.iterations = c.cra.iterations
 		if c.genuine && c.cra.salt != "" {

@@ -18,6 +18,21 @@ type ApplyOptions struct {
 	// Gate runs what takes the time of a password when there is room for it; nil
 	// does so at once.
 	Gate func(compute func()) error
+	// Still says, within the change, why it may not be made any more; nil for always.
+	Still func() error
+}
+
+// still has a change made if it may be.
+func (o *ApplyOptions) still(change func(*Tx) error) func(*Tx) error {
+	if o.Still == nil {
+		return change
+	}
+	return func(tx *Tx) error {
+		if err := o.Still(); err != nil {
+			return err
+		}
+		return change(tx)
+	}
 }
 
 // PlanDocuments tells what ApplyDocuments would do.
@@ -29,7 +44,7 @@ func (d *Directory) PlanDocuments(actor Actor, docs []Document, o ApplyOptions) 
 // what it changed: nothing when it is done again. The documents may refer to each
 // other in any order. Each new password in plain text takes milliseconds.
 func (d *Directory) ApplyDocuments(actor Actor, docs []Document, o ApplyOptions) ([]Change, error) {
-	return d.deploy(docs, o, func(f func(*Tx) error) ([]Change, error) { return d.Apply(actor, f) })
+	return d.deploy(docs, o, func(f func(*Tx) error) ([]Change, error) { return d.Apply(actor, o.still(f)) })
 }
 
 func (d *Directory) deploy(docs []Document, o ApplyOptions, do func(func(*Tx) error) ([]Change, error)) ([]Change, error) {

@@ -37,6 +37,41 @@ func signOn(t *testing.T) (*directorytest.Log, *directory.Directory) {
 	return log, d
 }
 
+// What a realm answers about a name of nobody is as much the same in another realm of
+// the SSO realm as what it answers about a user from there: who compares them learns
+// nothing.
+func TestChallengesOfRealmsDoNotTellWhoIsThere(t *testing.T) {
+	_, d := signOn(t)
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		return errors.Join(tx.CreateRealm("wiki", directory.Properties{SSORealmURI: "sso"}), tx.CreateRealm("shop", directory.Properties{SSORealmURI: "sso"}),
+			tx.AddUser("wiki", directory.UserSpec{Name: "joe", SSO: "sso"}), tx.AddUser("shop", directory.UserSpec{Name: "bob", Password: &directory.Password{}}))
+	})
+	ask := func(uri wamp.URI, method, name string) any {
+		t.Helper()
+		a, err := auth.New(auth.Config{Directory: view(t, d, uri), Realm: uri, Key: directorytest.Salt(uri), Methods: []string{method}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, x, err := a.Begin(t.Context(), auth.Request{
+			Realm: uri, AuthID: name, Methods: []string{method}, Extra: wamp.Dict{"nonce": base64.StdEncoding.EncodeToString(make([]byte, 16))},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.Challenge["salt"]
+	}
+	for _, method := range []string{auth.MethodWAMPCRA, auth.MethodSCRAM} {
+		for _, name := range []string{"joe", "jo", "nobody"} {
+			if a, b := ask("app", method, name), ask("wiki", method, name); a != b {
+				t.Errorf("%s of %s: salts %v and %v", method, name, a, b)
+			}
+			if a, b := ask("app", method, name), ask("shop", method, name); a == b {
+				t.Errorf("%s of %s: one salt where users have their own credentials", method, name)
+			}
+		}
+	}
+}
+
 // login logs in by wampcra.
 func login(t *testing.T, d *directory.Directory, uri wamp.URI, name, password string) (*auth.Identity, error) {
 	t.Helper()

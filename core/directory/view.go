@@ -22,13 +22,25 @@ func (v *View) User(name string) (auth.User, bool) {
 }
 
 // Account implements auth.Directory.
-func (v *View) Account(name string) (wamp.URI, string, bool) {
-	u := v.find(name)
-	if u == nil {
-		return "", "", false
+func (v *View) Account(name string, place uint64) (wamp.URI, string) {
+	u, twin := v.find(name), v.twin(place)
+	switch {
+	case u != nil:
+		name = u.Name
+	case twin != nil:
+		u = twin
+		if v.sso != nil {
+			alias, _ := v.sso.aliases.Get(name)
+			name = cmp.Or(alias, name)
+		}
+	default:
+		return v.realm.realm.URI, name
 	}
-	return cmp.Or(u.SSO, v.realm.realm.URI), u.Name, true
+	return cmp.Or(u.SSO, v.realm.realm.URI), name
 }
+
+// Key implements auth.Directory.
+func (v *View) Key(authrealm wamp.URI) []byte { return v.snapshot.salt(authrealm) }
 
 // login is a user with the credentials that count for it.
 func (v *View) login(u *User) auth.User {
@@ -136,10 +148,17 @@ func ringKey(place uint64) string { return string(binary.BigEndian.AppendUint64(
 const twins = 64
 
 // Twin implements auth.Directory.
-func (v *View) Twin(place uint64) (u auth.User, ok bool) {
+func (v *View) Twin(place uint64) (auth.User, bool) {
+	u := v.twin(place)
+	if u == nil {
+		return auth.User{}, false
+	}
+	return v.login(u), true
+}
+
+func (v *View) twin(place uint64) (first *User) {
 	it := v.realm.ring.Iterator()
 	it.Seek(ringKey(place))
-	var first *User
 	for range min(twins, v.realm.ring.Len()) {
 		if it.Done() {
 			it.First()
@@ -147,16 +166,13 @@ func (v *View) Twin(place uint64) (u auth.User, ok bool) {
 		_, name, _ := it.Next()
 		found, _ := v.realm.users.Get(name)
 		if with := v.Home(found); with != nil && with.Password != nil {
-			return v.login(found), true
+			return found
 		}
 		if first == nil {
 			first = found
 		}
 	}
-	if first == nil {
-		return auth.User{}, false
-	}
-	return v.login(first), true
+	return first
 }
 
 // UserGroups implements rbac.Directory.

@@ -71,6 +71,10 @@ func (s *Session) TakeTestaments(scope Scope) iter.Seq2[*wamp.Publish, error] {
 // about to end because it may not be there any more.
 func (s *Session) VoidTestaments() { s.intestate.Store(true) }
 
+// Dismissed reports whether VoidTestaments was called: what the session still asks
+// for must leave nothing behind.
+func (s *Session) Dismissed() bool { return s.intestate.Load() }
+
 func (s *Session) flush(scope Scope) []testament {
 	s.mu.Lock()
 	defer s.mu.Unlock()

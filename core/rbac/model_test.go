@@ -2,6 +2,7 @@ package rbac_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,75 @@ func TestDecideAgainstModel(t *testing.T) {
 		for _, p := range resources {
 			if !rights.Decide(rbac.Subscribe, p.URI, p.Match) {
 				t.Fatalf("grants %v: %s %q is not covered", resources, p.Match, p.URI)
+			}
+		}
+	}
+}
+
+// covers is the definition of a grant that covers a resource outside management.
+func covers(grant, asked rbac.Resource) bool {
+	switch grant.Match {
+	case prefix:
+		if asked.Match == wildcard { // of which the components before its first empty one are sure
+			literal := ""
+			for part := range strings.SplitAfterSeq(string(asked.URI), ".") {
+				if part == "" || part == "." {
+					break
+				}
+				literal += part
+			}
+			asked.URI = wamp.URI(literal)
+		}
+		return strings.HasPrefix(string(asked.URI), string(grant.URI))
+	case wildcard:
+		return asked.Match != prefix && matches(grant.URI, wildcard, asked.URI)
+	default:
+		return grant == asked
+	}
+}
+
+// oddly draws a resource of components that are empty, long, alike or not ASCII.
+func oddly(r *rand.Rand) rbac.Resource {
+	words := []string{"a", "b", "ab", "", "", "ü", "日本", strings.Repeat("x", 100), strings.Repeat("x", 99) + "y"}
+	parts := make([]string, 1+r.IntN(6))
+	for i := range parts {
+		parts[i] = words[r.IntN(len(words))]
+	}
+	u, m := strings.Join(parts, "."), []wamp.Match{exact, prefix, wildcard}[r.IntN(3)]
+	if m == prefix {
+		u = u[:r.IntN(len(u)+1)]
+	}
+	return rbac.Resource{URI: wamp.URI(u), Match: m}
+}
+
+// Several roles with prefixes of other lengths, and whatever can be asked for.
+func TestDecidePatternsAgainstModel(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		var grants []rbac.Grant
+		var held []rbac.Resource
+		for _, role := range []string{"one", "two", "three"} {
+			for range r.IntN(8) {
+				g := rbac.Grant{Roles: []string{role}, Permissions: []rbac.Permission{rbac.Subscribe}, Resources: []rbac.Resource{oddly(r)}}
+				if _, err := rbac.New(rbac.Config{Grants: []rbac.Grant{g}}); err != nil {
+					continue // of what is no resource
+				}
+				if grants = append(grants, g); role != "three" {
+					held = append(held, g.Resources...)
+				}
+			}
+		}
+		rights := newAuthorizer(t, grants...).Rights(as("one", "two"))
+		for range 100 {
+			asked := oddly(r)
+			if len(held) > 0 && r.IntN(2) == 0 {
+				asked.URI = held[r.IntN(len(held))].URI + []wamp.URI{"", ".a", "x"}[r.IntN(3)]
+			}
+			want := slices.ContainsFunc(held, func(g rbac.Resource) bool { return covers(g, asked) })
+			for range 2 { // the second time it is remembered
+				if got := rights.Decide(rbac.Subscribe, asked.URI, asked.Match); got != want {
+					t.Fatalf("grants %q: subscribe %s %q = %t, want %t", held, asked.Match, asked.URI, got, want)
+				}
 			}
 		}
 	}

@@ -238,7 +238,7 @@ func (s *Session) claim(token string, who *auth.Identity, features peer.Features
 // same reports whether two logins made the same identity, for which the same may
 // end it. Anonymous clients have another authid each time.
 func same(a, b *auth.Identity) bool {
-	return a.AuthMethod == b.AuthMethod && a.AuthRole == b.AuthRole && slices.Equal(a.Roles, b.Roles) &&
+	return a.AuthMethod == b.AuthMethod && a.AuthProvider == b.AuthProvider && a.AuthRole == b.AuthRole && slices.Equal(a.Roles, b.Roles) &&
 		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Narrow, b.Narrow) && samePrincipal(a.Principal, b.Principal) &&
 		(a.AuthID == b.AuthID || a.AuthMethod == auth.MethodAnonymous)
 }

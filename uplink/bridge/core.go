@@ -265,7 +265,10 @@ func (s *coreSession) welcome(cl *coreLink, who *auth.Identity) error {
 		"authid": who.AuthID, "authrole": who.AuthRole, "authmethod": who.AuthMethod,
 	}})
 	me := &peer.Peer{Session: s.id, AuthID: who.AuthID, AuthRole: who.AuthRole}
-	if err := s.join(s.home, cl.via, &meta.Session{Peer: me, Principal: who.Principal, Unsecured: s.unsecured}, s.since); err != nil {
+	as := &meta.Session{
+		Peer: me, AuthMethod: who.AuthMethod, AuthProvider: who.AuthProvider, Principal: who.Principal, Unsecured: s.unsecured,
+	}
+	if err := s.join(s.home, cl.via, as, s.since); err != nil {
 		e, ok := errors.AsType[*wamp.Error](err)
 		if !ok {
 			e = wamp.Errorf(wamp.ErrUnavailable, "%v", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bondy/core"
+	"bondy/core/auth"
 	"bondy/core/codec"
 	"bondy/core/coretest"
 	"bondy/core/directory"
@@ -130,6 +131,31 @@ func TestChangedUserEndsItsUplink(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The realm knows by what an uplink was let in, and ends it when that is withdrawn: a
+// trust root is.
+func TestUplinkEndsByHowItLoggedIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, atCore, link := pair(t, everything())
+		m, err := atCore.Realm("realm1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		because := wamp.Errorf("bondy.realm.updated", "log in again")
+		if n := m.Dismiss(func(s *meta.Session) *wamp.Error {
+			if s.AuthMethod == auth.MethodCryptosign && s.AuthProvider != "" {
+				return because
+			}
+			return nil
+		}); n != 1 {
+			t.Errorf("%d sessions ended, want that of the uplink", n)
+		}
+		synctest.Wait()
+		if st := link.edge.Status(t.Context())[0]; st.State != "refused" || !strings.HasPrefix(st.Refusal, "bondy.realm.updated") {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // say sends an edge what a core might.
