@@ -97,10 +97,14 @@ func sentence(verdicts map[login]verdict, uri wamp.URI, s *meta.Session, spared 
 		return nil
 	}
 	because := verdictOn(verdicts, uri, p.AuthRealm, p.Name, p.Ticket, spared)
-	if because == nil && p.Client != (auth.Client{}) {
-		because = verdictOn(verdicts, uri, p.Client.AuthRealm, p.Client.Name, p.Client.Ticket, spared)
+	if because != nil || p.Client == (auth.Client{}) {
+		return because
 	}
-	return because
+	because = verdictOn(verdicts, uri, p.Client.AuthRealm, p.Client.Name, p.Client.Ticket, spared)
+	if because == nil {
+		return nil
+	}
+	return wamp.Errorf(because.URI, "of the client %s: %s", p.Client.Name, because.Message)
 }
 
 // verdictOn is why a user of a realm has to leave whose credentials are in authrealm,

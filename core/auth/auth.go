@@ -236,7 +236,7 @@ func (a *Authenticator) begin(ctx context.Context, name string, m method, req *R
 	if name == MethodAnonymous || a.guard == nil {
 		return m.begin(ctx, req)
 	}
-	realm, user := a.people.account(req.Realm, req.AuthID)
+	realm, user := a.people.account(req.Realm, req.AuthID, Place(a.people.key, req.AuthID))
 	try := newAttempt(req.Remote.Addr(), realm, user, name)
 	if err := a.guard.check(try); err != nil {
 		return nil, nil, err

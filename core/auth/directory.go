@@ -63,8 +63,9 @@ type realm struct {
 }
 
 func (p *people) find(_ context.Context, req *Request, authid, method string, lacks func(*User) string) (*candidate, error) {
+	place := Place(p.key, authid)
 	u, known := p.dir.User(authid)
-	twin, _ := p.dir.Twin(Place(p.key, authid))
+	twin, _ := p.dir.Twin(place)
 	looks, shape, flaw, lack := &u, &u, "", ""
 	if known { // each looks for one name that is there and for one that is not
 		_, _ = p.dir.User("")
@@ -93,7 +94,7 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 		flaw = err.Error()
 	}
 	c.flaw, c.lack, c.realmURI, c.people = flaw, lack, req.Realm, p
-	keeper, account := p.account(req.Realm, authid)
+	keeper, account := p.account(req.Realm, authid, place)
 	c.salted = account
 	if key := p.dir.Key(keeper); key != nil {
 		c.key = key
@@ -105,8 +106,8 @@ func (p *people) find(_ context.Context, req *Request, authid, method string, la
 // account says whose credentials a name stands for in a realm: under the user's own
 // name and the realm that keeps them, whatever alias it is and whichever realm of an
 // SSO realm is joined. All guesses at them count together, and they have one salt.
-func (p *people) account(realm wamp.URI, authid string) (keeper wamp.URI, user string) {
-	keeper, user = p.dir.Account(authid, Place(p.key, authid))
+func (p *people) account(realm wamp.URI, authid string, place uint64) (keeper wamp.URI, user string) {
+	keeper, user = p.dir.Account(authid, place)
 	return cmp.Or(keeper, realm), user
 }
 

@@ -257,7 +257,7 @@ func (dep *deployment) pruneItem(tx *Tx, it *item) error {
 		keep[g.Name] = true
 	}
 	for g := range from(d.groups, "") {
-		if !keep[g.Name] {
+		if !keep[g.Name] && (it.uri != Master || g.Name != Administrators) {
 			if err := tx.DeleteGroup(it.uri, g.Name); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -9,8 +10,35 @@ import (
 	"bondy/core/directory"
 	"bondy/core/directory/directorytest"
 	"bondy/core/rbac"
+	"bondy/core/strict"
 	"bondy/core/wamp"
 )
+
+// The group of the administrators stays, by whatever way somebody deletes it; another
+// realm may have one of that name.
+func TestAdministratorsStay(t *testing.T) {
+	d := directorytest.Open(t, new(directorytest.Log))
+	directorytest.Do(t, d, func(tx *directory.Tx) error {
+		return errors.Join(
+			tx.CreateRealm(directory.Master, directory.Properties{}), tx.AddGroup(directory.Master, directory.Administrators, nil, nil),
+			tx.AddGroup(directory.Master, "others", nil, nil),
+			tx.CreateRealm("r", directory.Properties{}), tx.AddGroup("r", directory.Administrators, nil, nil),
+		)
+	})
+	fails(t, d, directory.ErrReservedName, func(tx *directory.Tx) error {
+		return tx.DeleteGroup(directory.MasterAlias, directory.Administrators)
+	})
+	directorytest.Do(t, d, func(tx *directory.Tx) error { return tx.DeleteGroup("r", directory.Administrators) })
+	doc := directory.Document{URI: directory.Master, Groups: strict.Some([]directory.GroupDocument{})}
+	if _, err := d.ApplyDocuments(directory.Actor{}, []directory.Document{doc}, directory.ApplyOptions{Prune: true}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{directory.Administrators: true, "others": false} {
+		if _, got := view(t, d, directory.Master).FindGroup(name); got != want {
+			t.Errorf("after pruning, group %q is there: %v", name, got)
+		}
+	}
+}
 
 // TestMasterRealmIsClosed: nobody administers a node without saying who it is, and
 // not everybody does who can log in.

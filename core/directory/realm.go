@@ -24,6 +24,9 @@ const (
 	MasterAlias wamp.URI = "com.leapsight.bondy"
 )
 
+// Administrators is the group of the master realm whose users administer the node.
+const Administrators = "bondy.administrators"
+
 // Canonical is the name under which a realm is kept.
 func Canonical(uri wamp.URI) wamp.URI {
 	if uri == MasterAlias {

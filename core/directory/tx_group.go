@@ -88,11 +88,15 @@ func (tx *Tx) setGroupMeta(d *state, name string, meta json.RawMessage) error {
 	return nil
 }
 
-// DeleteGroup removes a group, what it is granted, and its members' being in it.
+// DeleteGroup removes a group, what it is granted, and its members' being in it. That
+// of the administrators stays.
 func (tx *Tx) DeleteGroup(realm wamp.URI, name string) error {
 	d, g, err := tx.ownGroup(realm, name)
 	if err != nil {
 		return err
+	}
+	if d.realm.URI == Master && name == Administrators {
+		return wamp.Errorf(ErrReservedName, "the group %q of the realm %q cannot be deleted: its users administer the node", name, Master)
 	}
 	tx.removeGroup(d, g)
 	tx.removeGrants(d, roleKey(rbac.Role{Kind: rbac.RoleGroup, Name: name}))

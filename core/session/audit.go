@@ -56,7 +56,7 @@ func (s *Session) logRefusal(hello *wamp.Hello, reason wamp.URI, err error) {
 		return
 	}
 	authid, _ := hello.Details["authid"].(string)
-	s.cfg.Log.Info("login refused", slog.Any("", s), slog.String("realm", string(s.realm.URI)),
+	s.cfg.Log.Info("login refused", slog.Any("", s.door), slog.String("realm", string(s.realm.URI)),
 		slog.String("authid", strings.ToValidUTF8(authid[:min(len(authid), maxLogged)], "\uFFFD")), slog.Any("err", err))
 }
 

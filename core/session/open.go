@@ -204,7 +204,7 @@ func (s *Session) turnedAway(err error) error {
 		return wamp.Errorf(wamp.ErrUnavailable, "the realm has as many sessions as its max_sessions allows: try again later")
 	case errors.Is(err, realm.ErrUserFull):
 		s.cfg.Counters.UserFull.Add(1)
-		return wamp.Errorf(wamp.ErrTooManyRequests, "%s has as many sessions as the realm's max_sessions_per_user allows: leave one", s.peer.AuthID)
+		return wamp.Errorf(wamp.ErrTooManyRequests, "%s has as many sessions as the realm's max_sessions_per_user allows: end one of them first", s.peer.AuthID)
 	case errors.Is(err, realm.ErrTaken):
 		return wamp.Errorf(wamp.ErrUnavailable, "%v: try again", err)
 	default:

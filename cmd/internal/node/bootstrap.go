@@ -11,12 +11,8 @@ import (
 	"bondy/core/wamp"
 )
 
-// Administrator is the user that the first start makes in the master realm, and
-// its group.
-const (
-	Administrator  = "admin"
-	administrators = "bondy.administrators"
-)
+// Administrator is the user that the first start makes in the master realm.
+const Administrator = "admin"
 
 // bootstrap makes the master realm with its one administrator, unless it is
 // there. The secret goes to Options.Secret and nowhere else.
@@ -42,14 +38,14 @@ func (n *Node) bootstrap() error {
 			Settings:    directory.DefaultSettings(),
 		})
 		if err == nil {
-			err = tx.AddGroup(directory.Master, administrators, nil, nil)
+			err = tx.AddGroup(directory.Master, directory.Administrators, nil, nil)
 		}
 		if err == nil {
-			err = tx.AddUser(directory.Master, directory.UserSpec{Name: Administrator, Password: password, Groups: []string{administrators}})
+			err = tx.AddUser(directory.Master, directory.UserSpec{Name: Administrator, Password: password, Groups: []string{directory.Administrators}})
 		}
 		for _, g := range administration() {
 			if err == nil {
-				err = tx.Grant(directory.Master, rbac.Role{Kind: rbac.RoleGroup, Name: administrators}, g.Resource, g.Permissions)
+				err = tx.Grant(directory.Master, rbac.Role{Kind: rbac.RoleGroup, Name: directory.Administrators}, g.Resource, g.Permissions)
 			}
 		}
 		return err
