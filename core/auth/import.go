@@ -60,11 +60,11 @@ func (p *foreignPassword) known() error {
 	case p.Type != "" && p.Type != "password":
 		return fmt.Errorf("type: %q is not password", p.Type)
 	case p.Version != "1.2":
-		return fmt.Errorf("version: %q is not 1.2: have the user log in to the old system once, or set a new password", p.Version)
+		return fmt.Errorf("version: %q is not 1.2, which the predecessor makes of it when the user logs in", p.Version)
 	case p.Protocol != "cra" && p.Protocol != "scram":
 		return fmt.Errorf("protocol: %q is neither cra nor scram", p.Protocol)
 	case p.Params.KDF != KDFPBKDF2:
-		return fmt.Errorf("params.kdf: %q is not pbkdf2: set a new password", p.Params.KDF)
+		return fmt.Errorf("params.kdf: %q is not pbkdf2", p.Params.KDF)
 	case p.Params.HashFunction != "" && p.Params.HashFunction != "sha256":
 		return fmt.Errorf("params.hash_function: %q is not sha256", p.Params.HashFunction)
 	case p.Params.HashLength != 0 && p.Params.HashLength != derivedLen:

@@ -54,7 +54,8 @@ type Decoder struct {
 	Unknown func(line int, path string)
 }
 
-// Lined is a struct that wants to know the line of its first member.
+// Lined is a struct that wants to know the line of its first member, or of its end
+// without any.
 type Lined interface{ SetLine(line int) }
 
 // maxProblems is how many are told at once.

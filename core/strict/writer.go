@@ -139,8 +139,12 @@ func (w *writer) object(path string, v reflect.Value, n node) {
 	if !ok {
 		return
 	}
-	if to, ok := reflect.TypeAssert[Lined](v.Addr()); ok && len(list) > 0 {
-		to.SetLine(w.tree.line(list[0].at))
+	if to, ok := reflect.TypeAssert[Lined](v.Addr()); ok {
+		at := n.end
+		if len(list) > 0 {
+			at = list[0].at
+		}
+		to.SetLine(w.tree.line(at))
 	}
 	names, fields := membersOf(v)
 	seen := make(map[string]bool, len(list))

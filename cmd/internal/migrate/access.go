@@ -138,9 +138,7 @@ func (g *foreignGrant) resources() []foreignResource {
 // alone.
 func (c *converter) inherited(r *foreignRealm, name string) bool {
 	group := strings.TrimPrefix(name, "group/")
-	own := slices.ContainsFunc(r.Groups, func(g foreignGroup) bool { return g.Name == group })
-	builtIn := group == "all" || group == "anonymous"
-	return !own && !builtIn && !strings.HasPrefix(name, "user/") && !r.hasUser(name) && c.hasGroup(r, group)
+	return !r.ownGroup(group) && !builtIn(group) && !strings.HasPrefix(name, "user/") && !r.hasUser(name) && c.hasGroup(r, group)
 }
 
 // hasRole tells whether a grant may name a role.
@@ -168,6 +166,9 @@ func (c *converter) management(path string, uri wamp.URI, r *foreignRealm, line 
 			continue
 		}
 		for _, role := range d.Roles {
+			if r.master() && r.role(role) == "group/"+directory.Administrators {
+				continue // whom the node lets administer
+			}
 			c.note(line, uri, path, Changed,
 				"%s may call management (bondy.*) no more: %s %q does not name it. To allow it: bondy grant add --realm %s --role %s --permission wamp.call --uri bondy. --match prefix",
 				role, res.Match, res.URI, uri, r.role(role))

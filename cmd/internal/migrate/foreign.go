@@ -56,6 +56,8 @@ type (
 		Aliases           []string           `json:"aliases"`
 		HasPassword       bool               `json:"has_password"`
 		HasAuthorizedKeys bool               `json:"has_authorized_keys"`
+
+		renamed []renaming
 	}
 	foreignSource struct {
 		line

@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"bondy/core/directory"
 	"bondy/core/id"
 	"bondy/core/strict"
@@ -64,9 +61,11 @@ func Convert(text []byte) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	uris := make(map[string]string)
 	for i := range list {
-		r := &list[i]
-		c.normalize(fmt.Sprintf("[%d]", i), r)
+		r, at := &list[i], fmt.Sprintf("[%d]", i)
+		c.once(uris, r.at, at+".uri", r.URI)
+		c.normalize(at, r)
 		c.realms[wamp.URI(r.URI)] = r
 		if r.IsSSORealm {
 			for _, u := range r.Users {
@@ -74,6 +73,7 @@ func Convert(text []byte) (*Result, error) {
 			}
 		}
 	}
+	c.aliases(list)
 	for i := range list {
 		c.realm(fmt.Sprintf("[%d]", i), &list[i])
 	}
@@ -117,57 +117,11 @@ type converter struct {
 }
 
 func (c *converter) note(line int, realm wamp.URI, path string, what What, format string, args ...any) {
-	c.result.Notes = append(c.result.Notes, Note{line, realm, path, what, fmt.Sprintf(format, args...)})
+	c.result.Notes = append(c.result.Notes, Note{line, directory.Canonical(realm), path, what, fmt.Sprintf(format, args...)})
 }
 
 func (c *converter) errorf(line int, path, format string, args ...any) {
 	c.problems = append(c.problems, &strict.Error{Line: line, Path: path, Message: fmt.Sprintf(format, args...)})
-}
-
-// fold brings a name into the form in which the predecessor keeps it.
-func fold(name string) string { return norm.NFC.String(cases.Fold().String(name)) }
-
-// normalize folds all names of a realm, and notes those of users and groups that
-// change.
-func (c *converter) normalize(path string, r *foreignRealm) {
-	uri := wamp.URI(fold(r.URI))
-	renamed := func(line int, path, name string) {
-		if to := fold(name); to != name {
-			c.note(line, uri, path, Changed, "%s is called %s, as the predecessor keeps it", name, to)
-		}
-	}
-	for i, g := range r.Groups {
-		renamed(g.at, fmt.Sprintf("%s.groups[%d].name", path, i), g.Name)
-	}
-	for i, u := range r.Users {
-		renamed(u.at, fmt.Sprintf("%s.users[%d].username", path, i), u.Username)
-	}
-	names := []*string{&r.URI, &r.PrototypeURI, &r.SSORealmURI}
-	add := func(list []string) {
-		for i := range list {
-			names = append(names, &list[i])
-		}
-	}
-	for i := range r.Groups {
-		names = append(names, &r.Groups[i].Name)
-		add(r.Groups[i].Groups)
-	}
-	for i := range r.Users {
-		u := &r.Users[i]
-		names = append(names, &u.Username, &u.SSORealmURI)
-		add(u.Groups)
-		add(u.Aliases)
-	}
-	for i := range r.Sources {
-		names = append(names, &r.Sources[i].Username)
-		add(r.Sources[i].Usernames)
-	}
-	for i := range r.Grants {
-		add(r.Grants[i].Roles)
-	}
-	for _, name := range names {
-		*name = fold(*name)
-	}
 }
 
 // proto is the prototype of a realm; nil without, or when it is not in the
@@ -176,10 +130,12 @@ func (c *converter) proto(r *foreignRealm) *foreignRealm { return c.realms[wamp.
 
 // hasGroup tells whether a realm has a group, or inherits it.
 func (c *converter) hasGroup(r *foreignRealm, name string) bool {
-	has := func(r *foreignRealm) bool {
-		return r != nil && slices.ContainsFunc(r.Groups, func(g foreignGroup) bool { return g.Name == name })
-	}
-	return name == "all" || name == "anonymous" || has(r) || has(c.proto(r))
+	proto := c.proto(r)
+	return builtIn(name) || r.ownGroup(name) || proto != nil && proto.ownGroup(name)
+}
+
+func (r *foreignRealm) ownGroup(name string) bool {
+	return slices.ContainsFunc(r.Groups, func(g foreignGroup) bool { return g.Name == name })
 }
 
 func (r *foreignRealm) hasUser(name string) bool {

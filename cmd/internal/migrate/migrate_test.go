@@ -52,6 +52,16 @@ func applied(t testing.TB, text string) (*directory.Directory, *migrate.Result) 
 	return d, r
 }
 
+// reapply tells what applying a result once more changes.
+func reapply(t testing.TB, d *directory.Directory, r *migrate.Result) []directory.Change {
+	t.Helper()
+	changes, err := d.ApplyDocuments(directory.Actor{}, r.Documents, directory.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
 func view(t testing.TB, d *directory.Directory, uri wamp.URI) *directory.View {
 	t.Helper()
 	v, err := d.View(uri)
@@ -75,7 +85,7 @@ func TestMigrateExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, r := applied(t, string(text))
-	for name, password := range map[string]string{"alice": "s3cret-alice", "plc-17": "s3cret-plain", "line-4": "s3cret-plain"} {
+	for name, password := range map[string]string{"alice": "s3cret-alice", "Alice": "s3cret-alice", "plc-17": "s3cret-plain", "line-4": "s3cret-plain"} {
 		u, ok := view(t, d, "com.example.floor").User(name)
 		if !ok || !auth.Opens(directorytest.Salt(u.AuthRealm), u.Name, u.Verifier, u.Credential, auth.Secret(password)) {
 			t.Errorf("%s cannot log in with the old password: %+v", name, u)
@@ -90,7 +100,7 @@ func TestMigrateExample(t *testing.T) {
 		{"dropped", "[0].sources[1]", "oauth2"},
 		{"changed", "::/0"},
 		{"changed", "operators may call management", "--role group/operators"},
-		{"changed", "Alice is called alice"},
+		{"changed", "Alice is called alice", "Alice is an alias"},
 		{"taken", "2 groups, 3 users, 1 sources, 3 grants"},
 	} {
 		if !noted(r, migrate.What(want[0]), want[1:]...) {
@@ -162,6 +172,7 @@ func TestMigratePasswords(t *testing.T) {
 		{"username": "plain", "password": "old secret"},
 		{"username": "admin", "password": `+foreign("cra", "bondy-admin")+`},
 		{"username": "broken", "password": {"type": "password", "version": "1.0"}},
+		{"username": "argon", "password": {"version": "1.2", "protocol": "scram", "params": {"kdf": "argon2id13"}}},
 		{"username": "gone", "has_password": true, "has_authorized_keys": true, "type": "user", "version": "1.1"},
 		{"username": "keyed", "authorized_keys": ["zz"]}]}`)
 	for _, name := range []string{"cra", "scram", "plain"} {
@@ -170,12 +181,17 @@ func TestMigratePasswords(t *testing.T) {
 			t.Errorf("%s: the old password is not good", name)
 		}
 	}
-	for _, name := range []string{"admin", "broken", "gone"} {
+	for _, name := range []string{"admin", "broken", "argon", "gone"} {
 		if u, ok := view(t, d, "bondy").User(name); !ok || len(u.Verifier) > 0 || u.Credential != nil {
 			t.Errorf("%s has %+v", name, u)
 		}
 	}
-	for _, want := range []string{"default password", "of broken: password object: version", "the password of gone is not in the document", "the keys of gone", "authorized_keys[0]"} {
+	for _, n := range r.Notes {
+		if strings.Count(n.Text, "set ") > 1 {
+			t.Errorf("advice twice: %s", n.Text)
+		}
+	}
+	for _, want := range []string{"default password", "of broken: password object: version", "of argon: password object: params.kdf", "the password of gone is not in the document", "the keys of gone", "authorized_keys[0]"} {
 		if !noted(r, migrate.Dropped, want) {
 			t.Errorf("no note of %q", want)
 		}
@@ -291,7 +307,11 @@ func TestMigrateErrors(t *testing.T) {
 		"resource":  {`[{"uri": "a.b", "grants": [{"roles": ["all"], "permissions": ["wamp.call"], "uri": "", "match": "exact"}]}]`, `[0].grants[0]: resources[0]: match`},
 		"prototype": {`[{"uri": "a.b", "prototype_uri": "a.p"}]`, "[0].prototype_uri: the realm a.p is not in the document: add it"},
 		"circle":    {`[{"uri": "a.b", "groups": [{"name": "x", "groups": ["y"]}, {"name": "y", "groups": ["x"]}]}]`, "would be in itself"},
-		"folded":    {`[{"uri": "a.b", "users": [{"username": "Joe"}, {"username": "joe"}]}]`, `users[1].username: "joe" is there twice`},
+		"twice":     {`[{"uri": "a.b", "groups": [{"name": "g"}, {"name": "g"}]}]`, `line 1: [0].groups[1].name: "g" is there twice`},
+		"folded":    {"[{\"uri\": \"a.b\", \"users\": [{\"username\": \"Joe\"},\n{\"username\": \"joe\"}]}]", `line 2: [0].users[1].username: "joe" is there twice, as "Joe" and "joe": the predecessor compares names in lower case`},
+		"realms":    {"[{\"uri\": \"a.b\"},\n{\"uri\": \"A.b\"}]", `line 2: [1].uri: "a.b" is there twice, as "a.b" and "A.b"`},
+		"nothing":   {"\n{}", "line 2: [0].uri: missing"},
+		"no name":   {"[{\"uri\": \"a.b\", \"users\": [\n{}]}]", "line 2: [0].users[0].username: missing"},
 		"method":    {`[{"uri": "a.b", "authmethods": ["magic"]}]`, `authmethods[0]: unknown method "magic"`},
 	} {
 		t.Run(name, func(t *testing.T) {

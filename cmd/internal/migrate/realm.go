@@ -20,8 +20,7 @@ func (c *converter) realm(path string, r *foreignRealm) {
 	uri := wamp.URI(r.URI)
 	switch r.URI {
 	case "":
-		c.errorf(r.at, path+".uri", "missing")
-		return
+		return // which is told already
 	case string(control):
 		c.note(r.at, uri, path, Dropped, "the predecessor's own control realm")
 		return
@@ -47,7 +46,7 @@ func (c *converter) realm(path string, r *foreignRealm) {
 	c.methods(path, uri, r, &d)
 	c.info(path, uri, r, &d)
 	c.leftOut(path, uri, r)
-	groups, users := c.groups(path, r), c.users(path, uri, r)
+	groups, users := c.groups(path, uri, r), c.users(path, uri, r)
 	sources, grants := c.sources(path, uri, r), c.grants(path, uri, r)
 	if closed, ok := c.closed(r); ok {
 		sources = append(sources, closed)
@@ -127,12 +126,13 @@ func (c *converter) leftOut(path string, uri wamp.URI, r *foreignRealm) {
 }
 
 // groups converts the groups.
-func (c *converter) groups(path string, r *foreignRealm) []directory.GroupDocument {
+func (c *converter) groups(path string, uri wamp.URI, r *foreignRealm) []directory.GroupDocument {
 	out := []directory.GroupDocument{}
 	for i, g := range r.Groups {
 		at := fmt.Sprintf("%s.groups[%d]", path, i)
-		if g.Name == "all" || g.Name == "anonymous" {
-			continue // built in
+		if builtIn(g.Name) {
+			c.note(g.at, uri, at, Dropped, "the group %s is built in: grants to it are kept, and nothing else can be said of it", g.Name)
+			continue
 		}
 		out = append(out, directory.GroupDocument{Name: g.Name, Groups: strict.Some(c.members(g.at, at, r, g.Groups)), Meta: meta(g.Meta)})
 	}
@@ -146,7 +146,7 @@ func (c *converter) members(line int, path string, r *foreignRealm, groups []str
 		switch {
 		case !c.hasGroup(r, g):
 			c.errorf(line, fmt.Sprintf("%s.groups[%d]", path, i), "there is no group %q", g)
-		case g != "all" && g != "anonymous" && !slices.Contains(out, g):
+		case !builtIn(g) && !slices.Contains(out, g):
 			out = append(out, g)
 		}
 	}
@@ -161,9 +161,9 @@ func meta(raw json.RawMessage) strict.Field[json.RawMessage] {
 }
 
 // closed is the source that keeps everybody out of a realm that the predecessor
-// lets nobody into because it has none.
+// lets nobody into because it has none, as its master realm never has.
 func (c *converter) closed(r *foreignRealm) (directory.SourceDocument, bool) {
-	open := len(r.Sources) > 0 || r.IsPrototype || r.AllowConnections.Present && !r.AllowConnections.Value && !r.AllowConnections.Null ||
+	open := len(r.Sources) > 0 || r.IsPrototype || r.master() || r.AllowConnections.Present && !r.AllowConnections.Value && !r.AllowConnections.Null ||
 		r.SecurityEnabled.Has() && !r.SecurityEnabled.Value
 	if proto := c.proto(r); proto != nil {
 		open = open || slices.ContainsFunc(proto.Sources, func(s foreignSource) bool { return slices.Contains(s.subjects(), "all") })

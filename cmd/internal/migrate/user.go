@@ -79,17 +79,29 @@ func (c *converter) credential(path string, uri wamp.URI, u *foreignUser, d *dir
 		c.note(u.at, uri, path+".password", Dropped, "of %s: it is the predecessor's default password, which everybody knows: set another one", u.Username)
 	default:
 		d.PasswordHash = strict.Some(hash)
+		if text, plain := plainPassword(u); plain {
+			if err := auth.CheckPassword(text); err != nil {
+				c.note(u.at, uri, path+".password", Changed, "of %s: kept, but a new one %v: set one that has", u.Username, err)
+			}
+		}
 	}
 }
 
 // defaultPassword is that of the user admin in a fresh installation.
 const defaultPassword auth.Secret = "bondy-admin"
 
+// plainPassword is a password that is in plain text.
+func plainPassword(u *foreignUser) (text auth.Secret, plain bool) {
+	var s string
+	err := json.Unmarshal(u.Password, &s)
+	return auth.Secret(s), err == nil
+}
+
 // hashOf is what stands for a password: as the predecessor keeps it, or made anew
 // of one in plain text.
 func hashOf(u *foreignUser) (h directory.PasswordHash, err error) {
-	var text string
-	if json.Unmarshal(u.Password, &text) != nil {
+	text, plain := plainPassword(u)
+	if !plain {
 		h.Verifier, h.Credential, err = auth.ImportPassword(u.Password)
 		return h, err
 	}
@@ -98,7 +110,7 @@ func hashOf(u *foreignUser) (h directory.PasswordHash, err error) {
 	}
 	key := make([]byte, auth.KeySize) // only for the salt, which is in the hash
 	_, _ = rand.Read(key)             // never fails: crypto/rand ends the process instead
-	v, err := auth.NewVerifier(key, u.Username, text)
+	v, err := auth.NewVerifier(key, u.Username, string(text))
 	if err == nil {
 		h.Verifier, err = auth.ExplicitVerifier(key, u.Username, v)
 	}
