@@ -18,8 +18,14 @@ func configCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := config.Load(args[0])
+			var warnings []string
 			if err == nil {
-				err = node.Check(&cfg)
+				warnings, err = node.Check(&cfg)
+			}
+			for _, text := range warnings {
+				if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+text); err != nil {
+					return err
+				}
 			}
 			if err != nil {
 				return err

@@ -24,6 +24,14 @@ type realmCommand struct {
 	after  string
 }
 
+// limited refuses a limit that cannot be meant.
+func (r *realmCommand) limited() error {
+	if r.limit < 0 {
+		return usage(errors.New("--limit must not be negative"))
+	}
+	return nil
+}
+
 func (r *realmCommand) flags(cmd *cobra.Command) {
 	r.socket.flags(cmd)
 	outputFlag(cmd, &r.output)
@@ -119,6 +127,9 @@ func (k kind) list() *cobra.Command {
 		Short: "List the " + k.title,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := r.limited(); err != nil {
+				return err
+			}
 			maps.DeleteFunc(only, func(name string, _ *string) bool { return !cmd.Flags().Changed(name) })
 			all, more, err := k.members(cmd.Context(), &r, only)
 			if err != nil {
@@ -267,6 +278,7 @@ func killCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var ended []wamp.ID
 			q := &query{
 				realm: wamp.URI(r.realm), procedure: "wamp.session.kill_by_authid", args: []any{authid},
 				kwargs: map[string]any{"reason": reason, "message": message},
@@ -276,15 +288,16 @@ func killCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				q.procedure, q.args = "wamp.session.kill", []any{id}
+				q.procedure, q.args, ended = "wamp.session.kill", []any{id}, []wamp.ID{id}
 			}
 			a, err := r.ask(cmd.Context(), q)
-			if err != nil || len(a.args) == 0 {
+			if err != nil {
 				return err
 			}
-			var ended []wamp.ID
-			if err := json.Unmarshal(a.args[0], &ended); err != nil {
-				return err
+			if len(a.args) > 0 { // of an authid
+				if err := json.Unmarshal(a.args[0], &ended); err != nil {
+					return err
+				}
 			}
 			return show(cmd.OutOrStdout(), r.output, ended, func(line printer) { line("sessions ended: %d", len(ended)) })
 		},

@@ -116,6 +116,9 @@ func (v verb) command() *cobra.Command {
 		fill = v.prepare(cmd.Flags())
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := r.limited(); err != nil {
+			return err
+		}
 		q := &query{realm: masterRealm, procedure: v.procedure, args: []any{}}
 		if !v.global {
 			q.add(r.realm)

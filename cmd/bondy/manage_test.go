@@ -318,7 +318,9 @@ func TestResults(t *testing.T) {
 		"grant explain --anonymous --permission wamp.call --uri com.a": {
 			`{"args":[{"allowed":false,"reason":"no grant covers it","grants":[]}]}`, "allowed  false\nreason   no grant covers it\n",
 		},
-		"session kill --authid joe": {`{"args":[[1,2]]}`, "sessions ended: 2\n"},
+		"session kill --authid joe":    {`{"args":[[1,2]]}`, "sessions ended: 2\n"},
+		"session kill 5":               {`{}`, "sessions ended: 1\n"},
+		"session kill 5 --output json": {`{}`, "[\n  5\n]\n"},
 	} {
 		o := s.run(t.Context(), nil, []string{tt.answer}, strings.Fields(line)...)
 		if o.failure != nil || o.out != tt.out {
@@ -358,7 +360,7 @@ func TestRefusals(t *testing.T) {
 		"user passwd joe":                  "give --stdin, --file or --generate",
 		"user passwd joe --stdin --file x": "one place only",
 		"realm update com.a":               "nothing to change",
-		"realm security com.a maybe":       `"maybe" is not on, off or status`,
+		"realm security com.a maybe":       `"maybe" is not on, off or status: give the URI of the realm, then one of these`,
 		"realm show com.a --realm com.b":   "unknown flag",
 		"grant add --role all":             "give --permission and --uri",
 
@@ -372,6 +374,8 @@ func TestRefusals(t *testing.T) {
 		"ticket issue --user joe --scope galaxy": "use local or sso",
 		"ticket revoke-all":                      "give one of --user, --all",
 		"ticket revoke-all --user joe --all":     "give one of --user, --all",
+		"session list --limit -1":                "--limit must not be negative",
+		"user list --limit -1":                   "--limit must not be negative",
 		"session kill":                           "give the ID of a session, or --authid",
 		"session kill 5 --authid joe":            "give the ID of a session, or --authid",
 	} {

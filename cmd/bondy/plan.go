@@ -58,7 +58,7 @@ func planCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return show(cmd.OutOrStdout(), d.output, p.result, p.table)
+		return errors.Join(p.note(cmd), show(cmd.OutOrStdout(), d.output, p.result, p.table))
 	})
 }
 
@@ -82,7 +82,7 @@ func (d *deployment) apply(cmd *cobra.Command, q *query) error {
 		if len(p.Changes) == 0 {
 			return show(cmd.OutOrStdout(), d.output, p.result, p.table)
 		}
-		if err := show(cmd.ErrOrStderr(), "table", nil, p.table); err != nil {
+		if err := errors.Join(show(cmd.ErrOrStderr(), "table", nil, p.table), p.note(cmd)); err != nil {
 			return err
 		}
 		if err := confirm(cmd, "Apply this?"); err != nil {
@@ -93,6 +93,11 @@ func (d *deployment) apply(cmd *cobra.Command, q *query) error {
 	p, err := d.changes(cmd, q)
 	if err != nil {
 		return err
+	}
+	if d.yes { // else the plan had it
+		if err := p.note(cmd); err != nil {
+			return err
+		}
 	}
 	return show(cmd.OutOrStdout(), d.output, p.result, func(line printer) {
 		if d.yes {
@@ -109,6 +114,7 @@ type plan struct {
 	Changes []change `json:"changes"`
 	Applied bool     `json:"applied"`
 	result  json.RawMessage
+	first   []string // the realms that get their first source
 }
 
 // change is one thing that is not as the documents say.
@@ -129,7 +135,22 @@ func (d *deployment) changes(cmd *cobra.Command, q *query) (*plan, error) {
 		return nil, fmt.Errorf("%s answered nothing", q.procedure)
 	}
 	p := &plan{result: a.args[0]}
+	if first, ok := a.kwargs["first"]; ok {
+		if err := unmarshal(first, &p.first); err != nil {
+			return nil, err
+		}
+	}
 	return p, unmarshal(p.result, p)
+}
+
+// note says, where no script reads it, what is surprising about first sources.
+func (p *plan) note(cmd *cobra.Command) error {
+	for _, realm := range p.first {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "note: %s: %s\n", realm, firstSourceNote); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // table shows the changes as one shows differences, and how many there are.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +96,21 @@ func TestPlanAndApply(t *testing.T) {
 	o = s.run(t.Context(), strings.NewReader("y\n"), []string{planned, applied}, "realm", "apply", dir)
 	if o.status != 2 || !strings.Contains(o.failure.Error(), "--yes") || len(o.calls) > 0 {
 		t.Errorf("without a terminal apply called %q, %v", o.calls, o.failure)
+	}
+}
+
+// TestPlanNotesFirstSources: plan and apply say of each realm that gets its first
+// source what source add says.
+func TestPlanNotesFirstSources(t *testing.T) {
+	s := newSocket(t)
+	dir := folder(t, map[string]string{"a.json": `{"uri":"com.a"}`})
+	answer := strings.TrimSuffix(planned, "}") + `,"kwargs":{"first":["com.a","com.b"]}}`
+	const note = "note: %s: this is the first source of the realm: whom no source matches cannot log in any more\n"
+	want := fmt.Sprintf(note+note, "com.a", "com.b")
+	for _, line := range [][]string{{"realm", "plan", dir}, {"realm", "plan", dir, "--output", "json"}, {"realm", "apply", dir, "--yes"}} {
+		if o := s.run(t.Context(), nil, []string{answer}, line...); o.failure != nil || o.err != want {
+			t.Errorf("%s said, with %v,\n%s want\n%s", line, o.failure, o.err, want)
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func realmSecurity(*pflag.FlagSet) filler {
 			"on": "bondy.realm.security.enable", "off": "bondy.realm.security.disable", "status": "bondy.realm.security.status",
 		}[args[1]]
 		if !ok {
-			return usage(fmt.Errorf("%q is not on, off or status", args[1]))
+			return usage(fmt.Errorf("%q is not on, off or status: give the URI of the realm, then one of these", args[1]))
 		}
 		q.procedure = procedure
 		q.add(args[0])

@@ -26,8 +26,10 @@ func firstSource(a *answer) string {
 	if string(a.kwargs["first"]) != "true" {
 		return ""
 	}
-	return "note: this is the first source of the realm: whom no source matches cannot log in any more"
+	return "note: " + firstSourceNote
 }
+
+const firstSourceNote = "this is the first source of the realm: whom no source matches cannot log in any more"
 
 func sourceAdd(f *pflag.FlagSet) filler {
 	o := &object{flags: f}

@@ -70,6 +70,31 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// A pace that is set counts at once; to set what it is changes nothing.
+func TestPaceChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pace := admin.NewPace(0)
+		r := newRigAt(t, pace)
+		made := func() (n int) {
+			for range 50 {
+				if _, err := r.try(r.as("realm1", "eve"), "bondy.group.delete", nil, "nobody"); wamp.AsError(err).URI != wamp.ErrTooManyRequests {
+					n++
+				}
+			}
+			return n
+		}
+		for _, tc := range []struct{ perSecond, made int }{{0, 50}, {2, 4}, {2, 0}, {5, 10}, {0, 50}} {
+			pace.Set(tc.perSecond)
+			if n := made(); n != tc.made {
+				t.Errorf("%d a second: %d at once, want %d", tc.perSecond, n, tc.made)
+			}
+		}
+		if n := pace.Refused(); n != 46+50+40 {
+			t.Errorf("%d refused", n)
+		}
+	})
+}
+
 // One call makes so many changes: no administrator of one realm keeps those of the
 // others waiting, or fills the memory before a quota counts.
 func TestOneCallIsBounded(t *testing.T) {

@@ -117,6 +117,7 @@ func deploy(
 		}
 		c.object = "documents"
 		var changes []directory.Change
+		before := c.Directory.Snapshot()
 		err = c.Change(func() (err error) {
 			changes, err = do(c.Directory, c.actor, docs, options)
 			return err
@@ -127,7 +128,9 @@ func deploy(
 		if applied {
 			c.made = changes
 		}
-		return mgmt.Value(map[string]any{"changes": shownChanges(changes), "applied": applied}), nil
+		res := mgmt.Value(map[string]any{"changes": shownChanges(changes), "applied": applied})
+		res.Kwargs = map[string]any{"first": texts(firstSources(before, changes))}
+		return res, nil
 	}
 }
 

@@ -50,10 +50,13 @@ func addSource(c *call) (mgmt.Result, error) {
 	}
 	var id string
 	first := false
-	err := c.change(func(tx *directory.Tx) (err error) {
-		if first, err = sourceless(tx, c.realm); err == nil {
-			id, err = tx.AddSource(c.realm, s)
+	err := c.change(func(tx *directory.Tx) error {
+		v, err := tx.View(c.realm)
+		if err != nil {
+			return err
 		}
+		first = sourceless(v)
+		id, err = tx.AddSource(c.realm, s)
 		return err
 	})
 	c.object = "source " + id
@@ -66,15 +69,26 @@ func addSource(c *call) (mgmt.Result, error) {
 }
 
 // sourceless tells whether no source says who may log in to a realm.
-func sourceless(tx *directory.Tx, realm wamp.URI) (bool, error) {
-	v, err := tx.View(realm)
-	if err != nil {
-		return false, err
-	}
+func sourceless(v *directory.View) bool {
 	for range v.Sources("") {
-		return false, nil
+		return false
 	}
-	return len(v.Inherited()) == 0, nil
+	return len(v.Inherited()) == 0
+}
+
+// firstSources are the realms that had no source before changes which bring one.
+func firstSources(before *directory.Snapshot, changes []directory.Change) []string {
+	out := []string{}
+	for _, c := range changes {
+		if c.Kind != directory.KindSource || c.Verb != directory.Created {
+			continue
+		}
+		if v, err := before.View(c.Realm); err != nil || sourceless(v) { // err: there was no such realm
+			out = append(out, string(c.Realm))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // either is the first of some members that is there.

@@ -143,6 +143,12 @@ func (s *KeySet) set(keys []jose.JSONWebKey) {
 	s.keys, s.got = keys, time.Now()
 }
 
+// CheckKeySet tells what is wrong with a JWKS document.
+func CheckKeySet(text []byte) error {
+	_, err := parseKeySet(text)
+	return err
+}
+
 // parseKeySet reads a JWKS document. Keys that are not for signatures, not
 // public or of a kind we do not know are left out.
 func parseKeySet(text []byte) ([]jose.JSONWebKey, error) {

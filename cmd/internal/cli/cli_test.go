@@ -117,13 +117,17 @@ func TestCall(t *testing.T) {
 		{[]string{"call", "a.echo", "--authid", "joe", "--secret="}, "", "--secret is empty", 2},
 		{[]string{"call", "a.echo", "--key-file="}, "", "--key-file is empty", 2},
 		{[]string{"call", "a.echo", "--authmethod", "trust"}, "", "needs --authid", 2},
-		{[]string{"call", "a.echo", "--authmethod", "jwt"}, "", "needs its credential", 2},
+		{[]string{"call", "a.echo", "--authmethod", "jwt"}, "", "--authmethod jwt needs --ticket, or BONDY_TICKET in the environment", 2},
+		{[]string{"call", "a.echo", "--authid", "joe", "--authmethod", "wampcra"}, "", "--authmethod wampcra needs --secret, or BONDY_SECRET in the environment", 2},
+		{[]string{"call", "a.echo", "--authmethod", "tls"}, "", "--authmethod tls needs --cert", 2},
+		{[]string{"call", "a.echo", "--authid", "joe"}, "", "--authid joe needs a credential: --ticket, --secret, --key-file or --cert, or BONDY_TICKET or BONDY_SECRET in the environment; or name --authmethod", 2},
+		{[]string{"publish", "a.echo", "--authid", "joe"}, "", "--authid joe needs a credential", 2},
 		{[]string{"call", "a.echo", "--authmethod", "magic"}, "", "unknown", 2},
-		{[]string{"call", "a.echo", "--authmethod", "cryptosign"}, "", "needs its credential", 2},
+		{[]string{"call", "a.echo", "--authmethod", "cryptosign"}, "", "--authmethod cryptosign needs --key-file", 2},
 		{[]string{"call", "a.echo", "--key-file", "/nonexistent"}, "", "--key-file: ", 2},
 		{[]string{"call", "a.echo", "--cert", "/nonexistent"}, "", "--cert and --key go together", 2},
-		{[]string{"register", "a.b"}, "", "needs one of", 2},
-		{[]string{"register", "a.b", "--echo", "--value", "1"}, "", "needs one of", 2},
+		{[]string{"register", "a.b"}, "", "needs exactly one of", 2},
+		{[]string{"register", "a.b", "--echo", "--value", "1"}, "", "needs exactly one of", 2},
 		{[]string{"register", "a.b", "--value", "{"}, "", "--value: ", 2},
 		{[]string{"register", "a.b", "--echo", "--match", "fuzzy"}, "", "--match must be", 2},
 	} {
@@ -226,12 +230,21 @@ func TestCredentials(t *testing.T) {
 	if d := publish(pair...); !reflect.DeepEqual(d["authmethods"], []any{"tls"}) {
 		t.Errorf("HELLO %v", d)
 	}
+	t.Setenv("BONDY_TICKET", "")
+	t.Setenv("BONDY_SECRET", "")
+	if text, status := run(t.Context(), io.Discard, io.Discard, "publish", "a.b", "--url", r.WebSocket, "--authid", "joe"); status != 2 || !strings.Contains(text, "needs a credential") {
+		t.Errorf("an authid without a credential: %q, status %d", text, status)
+	}
 	t.Setenv("BONDY_TICKET", "t2")
 	if d := publish(); d["signature"] != "t2" {
 		t.Errorf("HELLO %v", d)
 	}
 	if d := publish("--authmethod", "anonymous"); d["signature"] != nil {
 		t.Errorf("HELLO %v", d)
+	}
+	t.Setenv("BONDY_SECRET", "s2")
+	if d := publish(); !reflect.DeepEqual(d["authmethods"], []any{"wampcra", "ticket"}) {
+		t.Errorf("HELLO %v with two credentials in the environment", d)
 	}
 }
 

@@ -38,9 +38,9 @@ func (c *connection) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.serializer, "serializer", "json", "json, msgpack or cbor")
 	f.DurationVar(&c.timeout, "timeout", 0, "how long to wait for an answer; 0 for 10s to connect and no limit after")
 	f.StringVar(&c.authid, "authid", "", "authid to join as")
-	f.StringVar(&c.authmethod, "authmethod", "", "anonymous, ticket, jwt, password, wampcra, wamp-scram, cryptosign, tls or trust; default by the credentials given")
-	f.StringVar(&c.ticket, "ticket", "", "ticket, or token of jwt; better in the environment as BONDY_TICKET")
-	f.StringVar(&c.secret, "secret", "", "password, of wampcra and wamp-scram too; better in the environment as BONDY_SECRET")
+	f.StringVar(&c.authmethod, "authmethod", "", "anonymous, ticket, jwt, password, wampcra, wamp-scram, cryptosign, tls or trust; default by the credentials given, in the order cryptosign, wampcra, ticket, tls")
+	f.StringVar(&c.ticket, "ticket", "", "ticket, or token of jwt; better in the environment as BONDY_TICKET, which comes after BONDY_SECRET")
+	f.StringVar(&c.secret, "secret", "", "password, of wampcra and wamp-scram too; better in the environment as BONDY_SECRET, which comes before BONDY_TICKET")
 	f.StringVar(&c.authextra, "authextra", "", "`JSON` object for authextra of HELLO, such as {\"client_ticket\": \"...\"}; better in the environment as BONDY_AUTHEXTRA")
 	f.StringVar(&c.keyFile, "key-file", "", "file with the Ed25519 seed for cryptosign, in hexadecimal")
 	f.StringVar(&c.caFile, "ca", "", "file with the CA certificates to trust (PEM)")
@@ -125,7 +125,7 @@ func (c *connection) auth() ([]client.Authenticator, error) {
 			return nil, usagef("--authmethod %q is unknown", c.authmethod)
 		}
 		if !have {
-			return nil, usagef("--authmethod %s needs its credential: --ticket, --secret, --key-file or --cert", c.authmethod)
+			return nil, usagef("--authmethod %s needs %s", c.authmethod, credential(c.authmethod))
 		}
 	}
 	var out []client.Authenticator
@@ -161,7 +161,23 @@ func (c *connection) auth() ([]client.Authenticator, error) {
 			out = append(out, client.Anonymous())
 		}
 	}
+	if len(out) == 0 && c.authid != "" { // it would become an anonymous login
+		return nil, usagef("--authid %s needs a credential: --ticket, --secret, --key-file or --cert, or BONDY_TICKET or BONDY_SECRET in the environment; or name --authmethod", c.authid)
+	}
 	return out, nil
+}
+
+// credential says how the credential of a method is given.
+func credential(method string) string {
+	switch method {
+	case "cryptosign":
+		return "--key-file"
+	case "tls":
+		return "--cert"
+	case "ticket", "jwt":
+		return "--ticket, or BONDY_TICKET in the environment"
+	}
+	return "--secret, or BONDY_SECRET in the environment"
 }
 
 // tls is nil when no flag asks for anything but the system's roots.

@@ -75,7 +75,7 @@ func (a answerer) handler() (client.InvocationHandler, error) {
 	}
 	switch {
 	case given != 1:
-		return nil, usagef("register needs one of --echo, --value and --exec")
+		return nil, usagef("register needs exactly one of --echo, --value and --exec")
 	case a.echo:
 		return func(_ context.Context, inv *client.Invocation) (*client.Result, error) {
 			return &client.Result{Args: inv.Args, Kwargs: inv.Kwargs}, nil

@@ -98,6 +98,25 @@ func (l *logins) look(uri wamp.URI, file string) {
 	_ = f.Close() // nothing was written
 }
 
+// issuerKeys tells of the files with keys that documents name which ones cannot be
+// read now, and which ones have no keys.
+func issuerKeys(docs []directory.Document) (missing, broken []string) {
+	for _, d := range docs {
+		for _, is := range d.Issuers.Value {
+			if is.JWKSFile == "" {
+				continue
+			}
+			text, err := readKeys(is.JWKSFile)
+			if err != nil {
+				missing = append(missing, fmt.Sprintf("realm %s: the keys of the issuer %q cannot be read, and nobody can log in with its tokens before they can: %v", d.URI, is.Issuer, err))
+			} else if err := auth.CheckKeySet(text); err != nil {
+				broken = append(broken, fmt.Sprintf("realm %s: the issuer %q has no keys in %s: %v", d.URI, is.Issuer, is.JWKSFile, err))
+			}
+		}
+	}
+	return missing, broken
+}
+
 // forget drops the keys of a realm that is gone.
 func (l *logins) forget(uri wamp.URI) {
 	l.mu.Lock()
@@ -125,14 +144,7 @@ const maxKeys = 256 << 10
 // fetcher gets the document with the keys. auth.KeySet gives it a deadline.
 func (l *logins) fetcher(from keySource) func(context.Context) ([]byte, error) {
 	if from.file != "" {
-		return func(context.Context) ([]byte, error) {
-			f, err := os.Open(from.file)
-			if err != nil {
-				return nil, err
-			}
-			defer func() { _ = f.Close() }() // it was only read
-			return readAtMost(f)
-		}
+		return func(context.Context) ([]byte, error) { return readKeys(from.file) }
 	}
 	return func(ctx context.Context) ([]byte, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.url, nil)
@@ -150,6 +162,15 @@ func (l *logins) fetcher(from keySource) func(context.Context) ([]byte, error) {
 		}
 		return readAtMost(resp.Body)
 	}
+}
+
+func readKeys(file string) ([]byte, error) {
+	f, err := os.Open(filepath.Clean(file))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return readAtMost(f)
 }
 
 func readAtMost(r io.Reader) ([]byte, error) {

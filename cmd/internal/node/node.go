@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,8 +101,8 @@ type Node struct {
 	core     *bridge.Core     // of a core where edges arrive, as arrivals
 	arrivals *uplink.Listener // nil elsewhere
 
+	cfg       config.Config // what runs, whatever was loaded since; limits has what changes live
 	reloading sync.Mutex
-	cfg       config.Config // guarded by reloading
 	draining  atomic.Bool
 	err       error // the first of New
 }
@@ -137,26 +138,40 @@ func Core(ctx context.Context, cfg config.Config, opts Options) (*Node, error) {
 	return n.finish()
 }
 
-// Check reports what would keep a node from being built from cfg, without
-// acquiring anything.
-func Check(cfg *config.Config) error {
+// Check reports what would keep a node from being built from cfg, or is broken,
+// without acquiring anything. It warns of what may still come.
+func Check(cfg *config.Config) (warnings []string, err error) {
+	docs, err := check(cfg)
+	if err != nil {
+		return nil, err
+	}
+	missing, broken := issuerKeys(docs)
+	if len(broken) > 0 {
+		err = errors.New(strings.Join(broken, "\n"))
+	}
+	return missing, err
+}
+
+// check reports what would keep a node from being built, and returns the realms that
+// cfg defines.
+func check(cfg *config.Config) ([]directory.Document, error) {
 	d, err := directory.Open(nowhere{}, id.NewClock(1), func(wamp.URI) []byte { return make([]byte, auth.KeySize) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	docs, err := documents(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, _, err := d.Merge(directory.Actor{}, docs); err != nil {
-		return err
+		return nil, err
 	}
 	n := newNode(*cfg, Options{Log: slog.New(slog.DiscardHandler)})
 	n.directory = d
 	if _, err = core.New(core.Config{Directory: d, Configure: n.configure, Log: n.opts.Log}); err != nil {
-		return err
+		return nil, err
 	}
-	return checkFiles(cfg)
+	return docs, checkFiles(cfg)
 }
 
 // nowhere is a directory.Log that keeps nothing.
@@ -366,19 +381,16 @@ func (n *Node) drain(ctx context.Context) {
 	for _, l := range n.clients {
 		l.Drain()
 	}
-	n.reloading.Lock()
-	grace := n.cfg.Limits.ShutdownGrace
-	n.reloading.Unlock()
 	n.events.Node(n.cfg.Node, "stopped") // while there are sessions to hear it
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.limits.Load().ShutdownGrace)
 	defer cancel()
 	n.router.Shutdown(ctx)
 }
 
 // Reload reads the configuration file again and applies what can change live:
 // realms with their users and grants, the log level and certificates. It
-// returns, and logs, what did not take effect. On an error the old
-// configuration stays.
+// returns, and logs, what did not take effect; also which keys of issuers cannot be
+// used. On an error the old configuration stays.
 func (n *Node) Reload() ([]string, error) {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
@@ -403,7 +415,8 @@ func (n *Node) Reload() ([]string, error) {
 }
 
 func (n *Node) apply(cfg config.Config) ([]string, error) {
-	if err := Check(&cfg); err != nil {
+	docs, err := check(&cfg)
+	if err != nil {
 		return nil, err
 	}
 	notes, err := n.merge(&cfg)
@@ -412,6 +425,7 @@ func (n *Node) apply(cfg config.Config) ([]string, error) {
 	}
 	limits := cfg.Limits
 	n.limits.Store(&limits)
+	n.pace.Set(limits.MaxChangesPerSecondPerRealm)
 	n.tellFull()
 	if err := n.router.Refresh(); err != nil {
 		return nil, err
@@ -421,7 +435,8 @@ func (n *Node) apply(cfg config.Config) ([]string, error) {
 		n.log.Warn("some changes take effect after a restart", slog.Any("keys", needs))
 		notes = append(notes, "after a restart: "+strings.Join(needs, ", "))
 	}
-	n.cfg.Limits, n.cfg.Realms, n.cfg.Log.Level = cfg.Limits, cfg.Realms, cfg.Log.Level
+	missing, broken := issuerKeys(docs)
+	notes = slices.Concat(notes, missing, broken)
 	var errs []error
 	for _, l := range n.listeners() {
 		errs = append(errs, l.ReloadTLS())

@@ -6,29 +6,29 @@ import (
 	"bondy/cmd/internal/config"
 )
 
-// restartNeeded names what differs between two configurations and cannot
-// change live.
-func restartNeeded(old, cfg *config.Config) []string {
-	var keys []string
-	for key, same := range map[string]bool{
-		"mode":                   old.Mode == cfg.Mode,
-		"node":                   old.Node == cfg.Node,
-		"data_dir":               old.DataDir == cfg.DataDir,
-		"log.format":             old.Log.Format == cfg.Log.Format,
-		"audit":                  old.Audit == cfg.Audit,
-		"listener":               reflect.DeepEqual(old.Listeners, cfg.Listeners),
-		"uplink":                 reflect.DeepEqual(old.Uplinks, cfg.Uplinks),
-		"uplink_listener":        reflect.DeepEqual(old.UplinkListener, cfg.UplinkListener),
-		"limits.hibernate_after": old.Limits.HibernateAfter == cfg.Limits.HibernateAfter,
-		"limits.memory":          old.Limits.Memory == cfg.Limits.Memory,
-		"limits.hello_timeout":   old.Limits.HelloTimeout == cfg.Limits.HelloTimeout,
-		"limits.queue_budget":    old.Limits.QueueBudget == cfg.Limits.QueueBudget,
-
-		"limits.max_changes_per_second_per_realm":  old.Limits.MaxChangesPerSecondPerRealm == cfg.Limits.MaxChangesPerSecondPerRealm,
-		"limits.max_hellos_per_second_per_address": old.Limits.MaxHellosPerSecondPerAddress == cfg.Limits.MaxHellosPerSecondPerAddress,
+// restartNeeded names what differs between what runs and what was loaded, and cannot
+// change live, in the order of the file.
+func restartNeeded(runs, cfg *config.Config) (keys []string) {
+	for _, part := range []struct {
+		key  string
+		same bool
+	}{
+		{"mode", runs.Mode == cfg.Mode},
+		{"node", runs.Node == cfg.Node},
+		{"data_dir", runs.DataDir == cfg.DataDir},
+		{"log.format", runs.Log.Format == cfg.Log.Format},
+		{"audit", runs.Audit == cfg.Audit},
+		{"listener", reflect.DeepEqual(runs.Listeners, cfg.Listeners)},
+		{"limits.queue_budget", runs.Limits.QueueBudget == cfg.Limits.QueueBudget},
+		{"limits.hello_timeout", runs.Limits.HelloTimeout == cfg.Limits.HelloTimeout},
+		{"limits.hibernate_after", runs.Limits.HibernateAfter == cfg.Limits.HibernateAfter},
+		{"limits.memory", runs.Limits.Memory == cfg.Limits.Memory},
+		{"limits.max_hellos_per_second_per_address", runs.Limits.MaxHellosPerSecondPerAddress == cfg.Limits.MaxHellosPerSecondPerAddress},
+		{"uplink_listener", reflect.DeepEqual(runs.UplinkListener, cfg.UplinkListener)},
+		{"uplink", reflect.DeepEqual(runs.Uplinks, cfg.Uplinks)},
 	} {
-		if !same {
-			keys = append(keys, key)
+		if !part.same {
+			keys = append(keys, part.key)
 		}
 	}
 	return keys
