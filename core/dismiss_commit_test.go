@@ -24,10 +24,11 @@ type farewell struct {
 	away
 
 	reasons []wamp.URI
+	message string
 }
 
-func (f *farewell) Kill(reason wamp.URI, _ string) bool {
-	f.reasons = append(f.reasons, reason)
+func (f *farewell) Kill(reason wamp.URI, message string) bool {
+	f.reasons, f.message = append(f.reasons, reason), message
 	return true
 }
 
@@ -86,6 +87,9 @@ func TestCommitEndsSessionsForTheirReasons(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: ended for %q, want %q", name, ends[name].reasons, want)
 		}
+	}
+	if got := ends["accompanied"].message; got != "of the client disabled: the user was disabled" {
+		t.Errorf("who came with a client is told %q", got)
 	}
 	late := &meta.Session{Peer: &peer.Peer{Session: 1000}, Conn: away{}, Rights: m.Rights(&auth.Identity{Principal: &auth.Principal{Name: "deleted"}})}
 	if _, err := m.Join(late, m.Mark()); err == nil {

@@ -253,6 +253,10 @@ func TestConnectionLimit(t *testing.T) {
 			}
 			return err != nil && err.Error() == want
 		})
+		addr := map[bool]string{false: r.raw, true: r.web}[k.web]
+		eventually(t, "no more are there than may be", func() bool {
+			return r.metric(t, fmt.Sprintf("bondy_connections{listener=%q}", addr)) == limit
+		})
 		for range 2 * limit {
 			if _, err := r.open(k); err == nil || err.Error() != want {
 				t.Fatalf("%s beyond the limit: %v; want %s", k, err, want)

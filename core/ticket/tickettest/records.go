@@ -139,4 +139,17 @@ func Records(t *testing.T, open func(t *testing.T) ticket.Records) {
 			t.Error("an epoch that still counts is gone")
 		}
 	})
+	t.Run("PurgeMany", func(t *testing.T) {
+		rs := open(t)
+		const many = 4200
+		for i := range many {
+			put(t, rs, record([]wamp.URI{"r1", "r2"}[i%2], fmt.Sprint("user", i), fmt.Sprint(i), time.Minute), 1)
+		}
+		put(t, rs, record("r1", "joe", "late", time.Hour), 1)
+		if n, err := rs.Purge(now.Add(30 * time.Minute)); n != many || err != nil {
+			t.Errorf("Purge = %d, %v, want %d", n, err, many)
+		}
+		alive(t, rs, "r1", "late", "0", "4198", "late")
+		alive(t, rs, "r2", "", "1", "4199")
+	})
 }
